@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /v1/stats: first a new listing of the living connections, so that the answer is of now, then
+ * service by service, so that nobody has to wait for 100,000 backends to be written.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/handlers.h"
+#include "api/stats_ports.h"
+#include "base/mem.h"
+#include "plan/stay.h"
+#include "stats/columns.h"
+
+#define PIECE_BYTES (32u << 10)
+
+/* What the one service that is asked for remembers of its clients: entries of each backend. */
+struct remembered {
+	const struct service *service; /* a reference; NULL: not asked for, or not persistent */
+	uint64_t *of_backend;
+	uint64_t n;
+};
+
+struct stats_stream {
+	struct remembered remembered;
+	struct observer *observer;
+	/* What is asked for; the objects that are configured. */
+	const struct service **services;
+	size_t n_services;
+	const struct pool **pools;
+	size_t n_pools;
+	char *backend; /* this one only; NULL: all */
+	size_t i;      /* next service, then next pool */
+	FILE *out;
+	char *text;
+	size_t len;
+};
+
+/* --- JSON ---------------------------------------------------------------------------------- */
+
+/* Names need no escapes: name_check(). */
+static void put_numbers(FILE *out, const struct meter *m)
+{
+	const struct column *c;
+
+	for (size_t i = 0; (c = column_at(i)); i++) {
+		fprintf(out, "%s\"%s\":", i ? "," : "", c->name);
+		if (c->kind == COLUMN_RATE)
+			fprintf(out, "%.2f", c->rate(m));
+		else
+			fprintf(out, "%" PRIu64, c->whole(m));
+	}
+}
+
+static void put_listeners(const struct stats_stream *st, const struct service *s)
+{
+	char address[ADDR_STRLEN];
+
+	fputs(",\"listeners\":[", st->out);
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		const struct listener *l = &s->listeners[i];
+		struct meter m = stats_of_listener(observer_stats(st->observer), l);
+
+		fprintf(st->out, "%s{\"address\":\"%s\",\"protocol\":\"%s\",\"port\":%u,",
+			i ? "," : "", addr_format(&l->address, address), protocol_name(l->protocol),
+			l->port);
+		put_numbers(st->out, &m);
+		fputc('}', st->out);
+	}
+	fputc(']', st->out);
+}
+
+static void put_remembered(const struct stats_stream *st, const struct service *s,
+			   const struct backend *b)
+{
+	const struct remembered *r = &st->remembered;
+	const struct backend *was;
+
+	if (!r->service || strcmp(r->service->name, s->name) != 0)
+		return;
+	was = b ? service_backend(r->service, b->name) : NULL;
+	fprintf(st->out, ",\"persistconns\":%" PRIu64,
+		!b    ? r->n
+		: was ? r->of_backend[was - r->service->backends]
+		      : 0);
+}
+
+static void put_backends(const struct stats_stream *st, const struct service *s)
+{
+	const char *comma = "";
+
+	fputs(",\"backends\":{", st->out);
+	for (size_t i = 0; i < s->n_backends; i++) {
+		const struct backend *b = &s->backends[i];
+		struct meter m = stats_of_backend(observer_stats(st->observer), s->name, b);
+
+		if (st->backend && strcmp(st->backend, b->name) != 0)
+			continue;
+		fprintf(st->out, "%s\"%s\":{", comma, b->name);
+		put_numbers(st->out, &m);
+		put_remembered(st, s, b);
+		fputc('}', st->out);
+		comma = ",";
+	}
+	fputc('}', st->out);
+}
+
+static void put_service(const struct stats_stream *st, const struct service *s)
+{
+	struct meter m = stats_of_service(observer_stats(st->observer), s->name);
+
+	fprintf(st->out, "\"%s\":{", s->name);
+	put_numbers(st->out, &m);
+	put_remembered(st, s, NULL);
+	put_listeners(st, s);
+	put_backends(st, s);
+	fputc('}', st->out);
+}
+
+/* Addresses of a pool that had traffic, to be sorted. */
+struct address_numbers {
+	struct addr address;
+	struct meter meter;
+};
+
+struct addresses {
+	struct address_numbers *items;
+	size_t n, cap;
+};
+
+static void add_address(const struct stats_object *o, void *arg)
+{
+	struct addresses *list = arg;
+
+	VEC_PUSH(list->items, list->n, list->cap) =
+		(struct address_numbers){ *o->address, *o->meter };
+}
+
+static int cmp_addresses(const void *a, const void *b)
+{
+	return addr_cmp(&((const struct address_numbers *)a)->address,
+			&((const struct address_numbers *)b)->address);
+}
+
+static void put_pool(const struct stats_stream *st, const struct pool *p)
+{
+	struct addresses list = { 0 };
+	char address[ADDR_STRLEN];
+
+	stats_each_address(observer_stats(st->observer), p->name, add_address, &list);
+	if (list.n > 0)
+		qsort(list.items, list.n, sizeof(*list.items), cmp_addresses);
+	fprintf(st->out, "\"%s\":{\"addresses\":{", p->name);
+	for (size_t i = 0; i < list.n; i++) {
+		fprintf(st->out, "%s\"%s\":{", i ? "," : "",
+			addr_format(&list.items[i].address, address));
+		put_numbers(st->out, &list.items[i].meter);
+		fputc('}', st->out);
+	}
+	fputc('}', st->out);
+	stats_ports_json(observer_stats(st->observer), p, st->out);
+	fputc('}', st->out);
+	free(list.items);
+}
+
+/* --- the stream ---------------------------------------------------------------------------- */
+
+static void put_begin(const struct stats_stream *st)
+{
+	const struct observer_status s = observer_status(st->observer);
+
+	fprintf(st->out,
+		"{\"since_ms\":%" PRId64 ",\"unobserved_ms\":%" PRId64 ",\"events_lost\":%" PRIu64
+		",\"insert_failed\":%" PRIu64 ",\"services\":{",
+		s.since_ms, s.unobserved_ms, s.events.n_lost, s.kernel.insert_failed);
+}
+
+/* One object; false after the last. */
+static bool step(struct stats_stream *st)
+{
+	size_t i = st->i++;
+
+	if (i == 0)
+		put_begin(st);
+	if (i < st->n_services) {
+		fputs(i ? "," : "", st->out);
+		put_service(st, st->services[i]);
+		return true;
+	}
+	i -= st->n_services;
+	if (i == 0)
+		fputs("},\"pools\":{", st->out);
+	if (i < st->n_pools) {
+		fputs(i ? "," : "", st->out);
+		put_pool(st, st->pools[i]);
+		return true;
+	}
+	fputs("}}", st->out);
+	return false;
+}
+
+static void more(struct http_request *req, void *arg)
+{
+	struct stats_stream *st = arg;
+	bool is_more = true;
+
+	rewind(st->out);
+	while (is_more && ftell(st->out) < (long)PIECE_BYTES)
+		is_more = step(st);
+	fflush(st->out);
+	http_reply_chunk(req, st->text, (size_t)ftell(st->out));
+	if (!is_more)
+		http_reply_end(req);
+}
+
+static void remembered_fini(struct remembered *r)
+{
+	service_unref(r->service);
+	free(r->of_backend);
+	*r = (struct remembered){ 0 };
+}
+
+static void done(void *arg)
+{
+	struct stats_stream *st = arg;
+
+	remembered_fini(&st->remembered);
+	for (size_t i = 0; i < st->n_services; i++)
+		service_unref(st->services[i]);
+	for (size_t i = 0; i < st->n_pools; i++)
+		pool_unref(st->pools[i]);
+	free(st->services);
+	free(st->pools);
+	free(st->backend);
+	if (st->out)
+		fclose(st->out);
+	free(st->text);
+	free(st);
+}
+
+/* --- what is asked for --------------------------------------------------------------------- */
+
+static bool answered_unknown(struct call *c, const char *service, const char *backend,
+			     const char *pool)
+{
+	const struct model *m = engine_model(c->engine);
+	const struct service *s = service ? model_service(m, service) : NULL;
+
+	if (backend && !service)
+		call_answer_problem(c, 400,
+				    "query parameter \"backend\": needs \"service\" as well");
+	else if (service && !s)
+		call_answer_problem(c, 404, "service \"%.100s\": no such service", service);
+	else if (backend && !service_backend(s, backend))
+		call_answer_problem(c, 404,
+				    "service \"%.100s\": backend \"%.100s\": no such backend",
+				    service, backend);
+	else if (pool && !model_pool(m, pool))
+		call_answer_problem(c, 404, "pool \"%.100s\": no such pool", pool);
+	else
+		return false;
+	return true;
+}
+
+static void take_services(struct stats_stream *st, const struct model *m, const char *name)
+{
+	if (!name) {
+		st->services = model_services(m, &st->n_services);
+		return;
+	}
+	st->services = mem_alloc(sizeof(*st->services));
+	st->services[st->n_services++] = service_ref(model_service(m, name));
+}
+
+static void take_pools(struct stats_stream *st, const struct model *m, const char *name)
+{
+	if (!name) {
+		st->pools = model_pools(m, &st->n_pools);
+		return;
+	}
+	st->pools = mem_alloc(sizeof(*st->pools));
+	st->pools[st->n_pools++] = pool_ref(model_pool(m, name));
+}
+
+/* A question on its way. */
+struct question {
+	struct call *call;
+	struct remembered remembered;
+};
+
+/* Gives away what is in *r. */
+static void answer_with(struct call *c, struct remembered *r)
+{
+	static const struct http_stream stream = { more, done };
+	const struct model *m = engine_model(c->engine);
+	const char *service = http_query(c->req, "service"), *pool = http_query(c->req, "pool");
+	const char *backend = http_query(c->req, "backend");
+	struct stats_stream *st;
+
+	if (answered_unknown(c, service, backend, pool)) {
+		remembered_fini(r);
+		return;
+	}
+	st = mem_zalloc(sizeof(*st));
+	st->remembered = *r;
+	st->observer = c->observer;
+	st->backend = backend ? mem_strdup(backend) : NULL;
+	if (service || !pool)
+		take_services(st, m, service);
+	if (pool || !service)
+		take_pools(st, m, pool);
+	st->out = open_memstream(&st->text, &st->len);
+	if (!st->out) {
+		done(st);
+		call_answer_problem(c, 503, "out of memory");
+		return;
+	}
+	http_set_header(c->req, "Cache-Control", "no-store");
+	call_answer_stream(c, JSON_TYPE, &stream, st);
+}
+
+/* The numbers are fresh. */
+static void answer(void *arg)
+{
+	struct question *q = arg;
+
+	answer_with(q->call, &q->remembered);
+	free(q);
+}
+
+static void entries_counted(const struct entries *entries, long total, const struct err *err,
+			    void *arg)
+{
+	struct question *q = arg;
+	struct remembered *r = &q->remembered;
+
+	(void)total;
+	if (err) {
+		call_answer_err(q->call, err);
+		remembered_fini(r);
+		free(q);
+		return;
+	}
+	r->of_backend = mem_calloc(r->service->n_backends + 1, sizeof(*r->of_backend));
+	r->n = entries->n;
+	for (size_t i = 0; i < entries->n; i++) {
+		const struct entry *e = &entries->items[i];
+		const struct backend *b = backend_of_entry(r->service, &e->to, e->to_port);
+
+		if (b)
+			r->of_backend[b - r->service->backends]++;
+	}
+	observer_refresh(q->call->observer, answer, q);
+}
+
+/* The entries are read from the kernel, which takes a while; so of one service only. */
+void stats_get(struct call *c)
+{
+	const struct entries_filter all = { .max = SIZE_MAX };
+	const char *name = http_query(c->req, "service");
+	const struct service *s = name ? model_service(engine_model(c->engine), name) : NULL;
+	struct question *q;
+
+	if (answered_unknown(c, name, http_query(c->req, "backend"), http_query(c->req, "pool")))
+		return;
+	q = mem_zalloc(sizeof(*q));
+	q->call = c;
+	if (!s || s->persistence.timeout_s == 0) {
+		observer_refresh(c->observer, answer, q);
+		return;
+	}
+	q->remembered.service = service_ref(s);
+	engine_entries(c->engine, s->name, &all, false, entries_counted, q);
+}
+
+static void zero(void *arg)
+{
+	struct call *c = arg;
+	const char *service = http_query(c->req, "service");
+
+	if (answered_unknown(c, service, NULL, NULL))
+		return;
+	stats_zero(observer_stats(c->observer), service);
+	call_answer_empty(c, 204);
+}
+
+void stats_delete(struct call *c)
+{
+	if (answered_unknown(c, http_query(c->req, "service"), NULL, NULL))
+		return;
+	observer_refresh(c->observer, zero, c);
+}

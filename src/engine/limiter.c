@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An event costs a look-up of the service, and what follows from it goes to the kernel with
+ * everything else that is known at the end of this round of the loop. The events tell how many
+ * connections there are as long as none is lost; twice a second it is checked against the
+ * statistics, which a listing puts right.
+ */
+#include "engine/limiter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/engine_internal.h"
+#include "engine/events.h"
+#include "plan/admission.h"
+#include "plan/threshold.h"
+
+#define uthash_malloc(size) mem_alloc(size)
+#include <uthash.h>
+
+#define LOOK_INTERVAL_MS 500
+/* While a gate is on its way to be opened. */
+#define HURRY_INTERVAL_MS 20
+
+/* A backend, with a limit or without. */
+struct watched {
+	struct limiter_status status; /* but for open */
+	struct admission admission;   /* of one with a gate */
+	uint64_t mark;                /* when what was told last is in the kernel */
+	uint64_t n_refused;           /* by the gate of this epoch */
+};
+
+struct limited {
+	UT_hash_handle hh;
+	const struct service *config; /* a reference; its name is the key */
+	struct watched *items;        /* one for each of its backends, in their order */
+	bool has_gates;
+};
+
+struct limiter {
+	struct engine *engine;
+	struct observer *observer;
+	struct event *tick;
+	struct limited *services;
+	uint64_t looked_ms;
+	/* Living connections are being counted, for gates to be opened. */
+	bool is_counting;
+	uint64_t count_begun_ms, n_listings;
+	/* Gates are being asked what they turned away. */
+	bool is_asking;
+	char *asked_last; /* name of a service: the next ones follow */
+};
+
+static struct limited *limited_find(const struct limiter *l, const char *name)
+{
+	struct limited *s = NULL;
+
+	if (l->services)
+		HASH_FIND(hh, l->services, name, strlen(name), s);
+	return s;
+}
+
+static bool has_limit(const struct service *s)
+{
+	for (size_t i = 0; s && i < s->n_backends; i++) {
+		if (s->backends[i].max_connections > 0)
+			return true;
+	}
+	return false;
+}
+
+static void schedule(struct limiter *l, unsigned int ms)
+{
+	struct timeval tick = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+
+	event_add(l->tick, &tick);
+}
+
+static void report(struct limiter *l, const struct service *s, const struct backend *b,
+		   struct watched *w, bool is_full, uint32_t open)
+{
+	if (w->status.is_full == is_full)
+		return;
+	w->status.is_full = is_full;
+	w->status.n_full += is_full;
+	log_info("limit", "%s/%s %s: %u connections, max_connections %u", s->name, b->name,
+		 is_full ? "is full" : "has room", open, b->max_connections);
+	events_add(engine_events(l->engine), is_full ? "backend_full" : "backend_not_full",
+		   clock_real_ms(),
+		   json_pack("{s:s,s:s,s:I,s:I}", "service", s->name, "backend", b->name,
+			     "connections", (json_int_t)open, "max_connections",
+			     (json_int_t)b->max_connections));
+}
+
+static void note_overshoot(struct watched *w, const struct backend *b, uint32_t open)
+{
+	if (b->max_connections > 0 && open > b->max_connections &&
+	    open - b->max_connections > w->status.overshoot)
+		w->status.overshoot = open - b->max_connections;
+}
+
+/* --- "limit": "fast" ----------------------------------------------------------------------- */
+
+static void look_fast(struct limiter *l, const struct service *s, const struct backend *b,
+		      struct watched *w, uint32_t open)
+{
+	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
+
+	at.is_at_limit = threshold_is_full(b, open, w->status.is_full);
+	at.gate = (struct gate_runtime){ .of = 0 }; /* what it counted is not all any more */
+	engine_set_runtime(l->engine, s->name, b->name, &at);
+	report(l, s, b, w, at.is_at_limit, open);
+}
+
+/* --- "limit": "exact" ---------------------------------------------------------------------- */
+
+static void close_gate(struct limiter *l, const struct service *s, const struct backend *b,
+		       struct watched *w)
+{
+	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
+
+	at.is_at_limit = true;
+	w->mark = engine_runtime_mark(l->engine);
+	engine_set_runtime(l->engine, s->name, b->name, &at);
+	schedule(l, HURRY_INTERVAL_MS);
+}
+
+static void open_gate(struct limiter *l, const struct service *s, const struct backend *b,
+		      struct watched *w)
+{
+	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
+
+	at.is_at_limit = false;
+	at.gate = (struct gate_runtime){
+		.to = b->address,
+		.port = b->port,
+		.epoch = w->admission.epoch,
+		.of = w->admission.of,
+		.room = w->admission.room,
+	};
+	w->n_refused = 0;
+	w->mark = engine_runtime_mark(l->engine);
+	engine_set_runtime(l->engine, s->name, b->name, &at);
+	log_debug("limit", "%s/%s: room for %u of %u", s->name, b->name, at.gate.room, at.gate.of);
+}
+
+/* The backend is new, its limit is lower, or the kernel's count is gone: then its gate is shut. */
+static void see_gate(struct limiter *l, const struct service *s, const struct backend *b,
+		     struct watched *w)
+{
+	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
+
+	if (w->admission.state == ADMISSION_OPEN && !gate_holds(&at.gate, b)) {
+		admission_close(&w->admission);
+		close_gate(l, s, b, w);
+	}
+}
+
+static void look_exact(struct limiter *l, const struct service *s, const struct backend *b,
+		       struct watched *w, uint32_t open)
+{
+	see_gate(l, s, b, w);
+	if (admission_look(&w->admission, b, open, w->n_refused > 0))
+		close_gate(l, s, b, w);
+	if (w->admission.state == ADMISSION_CLOSING && engine_runtime_done(l->engine, w->mark))
+		admission_shut(&w->admission, clock_mono_ms());
+	report(l, s, b, w, w->admission.is_full, open);
+}
+
+/* What the kernel has counted since before this daemon, or nothing. */
+static void adopt_gate(struct limiter *l, const struct service *s, const struct backend *b,
+		       struct watched *w)
+{
+	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
+
+	w->admission = (struct admission){ .epoch = at.gate.epoch };
+	if (!gate_holds(&at.gate, b)) {
+		close_gate(l, s, b, w);
+		w->admission.state = ADMISSION_CLOSING;
+		return;
+	}
+	w->admission.state = ADMISSION_OPEN;
+	w->admission.of = at.gate.of;
+	w->admission.room = at.gate.room;
+}
+
+static void counted_cb(void *arg);
+
+static bool wants_count(const struct limiter *l, const struct limited *s, size_t i)
+{
+	const struct backend *b = &s->config->backends[i];
+	uint32_t open = stats_live(observer_stats(l->observer), s->config->name, b).open;
+
+	return s->has_gates && b->max_connections > 0 &&
+	       admission_may_count(&s->items[i].admission, b, open, clock_mono_ms());
+}
+
+/* Count living connections, if that may open a gate. */
+static void start_counting(struct limiter *l)
+{
+	for (struct limited *s = l->services; s && !l->is_counting; s = s->hh.next) {
+		for (size_t i = 0; s->has_gates && i < s->config->n_backends; i++)
+			l->is_counting = l->is_counting || wants_count(l, s, i);
+	}
+	if (!l->is_counting)
+		return;
+	l->count_begun_ms = clock_mono_ms();
+	l->n_listings = stats_self(observer_stats(l->observer)).n_listings;
+	observer_recount(l->observer, counted_cb, l);
+}
+
+static void counted(struct limiter *l, struct limited *s, size_t i)
+{
+	const struct backend *b = &s->config->backends[i];
+	struct watched *w = &s->items[i];
+	uint32_t open = stats_live(observer_stats(l->observer), s->config->name, b).open;
+
+	if (admission_counted(&w->admission, b, open, l->count_begun_ms))
+		open_gate(l, s->config, b, w);
+	report(l, s->config, b, w, w->admission.is_full, open);
+}
+
+/* An observer_fn. */
+static void counted_cb(void *arg)
+{
+	struct limiter *l = arg;
+	struct limited *s, *next;
+
+	l->is_counting = false;
+	if (l->services)
+		schedule(l, HURRY_INTERVAL_MS);
+	if (stats_self(observer_stats(l->observer)).n_listings == l->n_listings &&
+	    observer_status(l->observer).is_available)
+		return; /* it broke off */
+	HASH_ITER (hh, l->services, s, next) {
+		for (size_t i = 0; s->has_gates && i < s->config->n_backends; i++) {
+			if (s->config->backends[i].max_connections > 0)
+				counted(l, s, i);
+		}
+	}
+}
+
+static void take_report(struct limiter *l, const struct gate_report *r)
+{
+	struct limited *s = limited_find(l, r->service);
+	const struct backend *b = s ? service_backend(s->config, r->backend) : NULL;
+	struct watched *w = b ? &s->items[b - s->config->backends] : NULL;
+
+	if (!w || w->admission.state != ADMISSION_OPEN || w->admission.epoch != r->gate.epoch ||
+	    r->n_refused <= w->n_refused)
+		return;
+	w->status.n_refused += r->n_refused - w->n_refused;
+	w->n_refused = r->n_refused;
+}
+
+static void asked_cb(const struct gate_reports *gates, void *arg)
+{
+	struct limiter *l = arg;
+
+	l->is_asking = false;
+	for (size_t i = 0; i < gates->n; i++)
+		take_report(l, &gates->items[i]);
+}
+
+/* A few services at a time, in turn. */
+static void ask_gates(struct limiter *l)
+{
+	struct limited *s = l->asked_last ? limited_find(l, l->asked_last) : NULL;
+	struct gates_asked of = { .n = 0 };
+
+	if (l->is_asking)
+		return;
+	for (s = s && s->hh.next ? s->hh.next : l->services; s && of.n < GATES_ASKED_MAX;
+	     s = s->hh.next) {
+		if (s->has_gates)
+			snprintf(of.names[of.n++], sizeof(of.names[0]), "%s", s->config->name);
+	}
+	free(l->asked_last);
+	l->asked_last = of.n == GATES_ASKED_MAX ? mem_strdup(of.names[of.n - 1]) : NULL;
+	if (of.n == 0)
+		return;
+	l->is_asking = true;
+	engine_gates(l->engine, &of, asked_cb, l);
+}
+
+/* --- both ---------------------------------------------------------------------------------- */
+
+static void look_at(struct limiter *l, struct limited *s, size_t i)
+{
+	const struct backend *b = &s->config->backends[i];
+	struct watched *w = &s->items[i];
+	uint32_t open = stats_live(observer_stats(l->observer), s->config->name, b).open;
+
+	note_overshoot(w, b, open);
+	if (s->has_gates && b->max_connections > 0)
+		look_exact(l, s->config, b, w, open);
+	else
+		look_fast(l, s->config, b, w, open);
+}
+
+/* A stats_load_fn. */
+static void load_cb(const char *service, const struct backend *b, void *arg)
+{
+	struct limiter *l = arg;
+	struct limited *s = limited_find(l, service);
+	const struct backend *own = s ? service_backend(s->config, b->name) : NULL;
+	size_t i = own ? (size_t)(own - s->config->backends) : 0;
+
+	if (!own || own->max_connections == 0)
+		return;
+	look_at(l, s, i);
+	if (!l->is_counting && wants_count(l, s, i))
+		start_counting(l);
+}
+
+static void look_at_all(struct limiter *l, struct limited *s)
+{
+	for (size_t i = 0; i < s->config->n_backends; i++)
+		look_at(l, s, i);
+}
+
+/* Is a gate closing, or waiting to be counted? Not one that is full for longer. */
+static bool is_in_hurry(const struct limited *s)
+{
+	bool is = false;
+
+	for (size_t i = 0; s->has_gates && i < s->config->n_backends; i++) {
+		const struct admission *a = &s->items[i].admission;
+
+		is = is || (s->config->backends[i].max_connections > 0 &&
+			    (a->state == ADMISSION_CLOSING ||
+			     (a->state == ADMISSION_SHUT && !a->is_full)));
+	}
+	return is;
+}
+
+static void tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct limiter *l = arg;
+	struct limited *s, *next;
+	bool is_in_a_hurry = l->is_counting;
+
+	(void)fd;
+	(void)what;
+	HASH_ITER (hh, l->services, s, next) {
+		look_at_all(l, s);
+		is_in_a_hurry = is_in_a_hurry || is_in_hurry(s);
+	}
+	if (!l->is_counting)
+		start_counting(l);
+	if (clock_mono_ms() - l->looked_ms >= LOOK_INTERVAL_MS) {
+		l->looked_ms = clock_mono_ms();
+		ask_gates(l);
+	}
+	schedule(l, is_in_a_hurry ? HURRY_INTERVAL_MS : LOOK_INTERVAL_MS);
+}
+
+/* What is known of backends that stay as they are. */
+static struct watched *items_of(const struct limited *old, const struct service *s)
+{
+	struct watched *items = mem_calloc(s->n_backends, sizeof(*items));
+
+	for (size_t i = 0; old->config && i < s->n_backends; i++) {
+		const struct backend *b = &s->backends[i];
+		const struct backend *was = service_backend(old->config, b->name);
+
+		if (!was)
+			continue;
+		items[i] = old->items[was - old->config->backends];
+		if (was->max_connections != b->max_connections)
+			items[i].status.overshoot = 0;
+	}
+	return items;
+}
+
+static void adopt_gates(struct limiter *l, struct limited *s, const struct service *old)
+{
+	for (size_t i = 0; s->has_gates && i < s->config->n_backends; i++) {
+		const struct backend *b = &s->config->backends[i];
+		const struct backend *was =
+			old && service_has_gates(old) ? service_backend(old, b->name) : NULL;
+
+		if (b->max_connections > 0 && (!was || was->max_connections == 0))
+			adopt_gate(l, s->config, b, &s->items[i]);
+	}
+}
+
+static void follow(struct limiter *l, struct limited *s, const struct service *config)
+{
+	struct watched *items = items_of(s, config);
+	const struct service *old = s->config;
+
+	if (old)
+		HASH_DEL(l->services, s);
+	free(s->items);
+	s->items = items;
+	s->config = service_ref(config);
+	s->has_gates = service_has_gates(config);
+	HASH_ADD_KEYPTR(hh, l->services, config->name, strlen(config->name), s);
+	adopt_gates(l, s, old);
+	service_unref(old);
+	look_at_all(l, s);
+}
+
+static struct limited *limited_add(struct limiter *l)
+{
+	if (!l->services) {
+		schedule(l, HURRY_INTERVAL_MS);
+		observer_want(l->observer, CT_EVENTS_NEW | CT_EVENTS_UPDATE | CT_EVENTS_AT_ONCE);
+	}
+	return mem_zalloc(sizeof(struct limited));
+}
+
+static void limited_remove(struct limiter *l, struct limited *s)
+{
+	HASH_DEL(l->services, s);
+	service_unref(s->config);
+	free(s->items);
+	free(s);
+	if (l->services)
+		return;
+	event_del(l->tick);
+	observer_unwant(l->observer, CT_EVENTS_NEW | CT_EVENTS_UPDATE | CT_EVENTS_AT_ONCE);
+}
+
+static void observe_cb(const struct changes *c, void *arg)
+{
+	struct limiter *l = arg;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct change *change = &c->items[i];
+		const struct service *after;
+		struct limited *s;
+
+		if (change->object != OBJECT_SERVICE)
+			continue;
+		after = change->service.after;
+		s = limited_find(l, change_name(change));
+		if (has_limit(after) || (after && s))
+			follow(l, s ? s : limited_add(l), after);
+		if (s && !has_limit(after))
+			limited_remove(l, s);
+	}
+}
+
+struct limiter *limiter_new(struct event_base *base, struct engine *e, struct observer *o)
+{
+	struct limiter *l = mem_zalloc(sizeof(*l));
+
+	l->engine = e;
+	l->observer = o;
+	l->tick = event_new(base, -1, 0, tick_cb, l);
+	engine_observe(e, observe_cb, l);
+	stats_follow_load(observer_stats(o), load_cb, l);
+	return l;
+}
+
+void limiter_free(struct limiter *l)
+{
+	struct limited *s, *next;
+
+	if (!l)
+		return;
+	stats_follow_load(observer_stats(l->observer), NULL, NULL);
+	HASH_ITER (hh, l->services, s, next)
+		limited_remove(l, s);
+	event_free(l->tick);
+	free(l->asked_last);
+	free(l);
+}
+
+bool limiter_status(const struct limiter *l, const struct service *s, const struct backend *b,
+		    struct limiter_status *out)
+{
+	const struct limited *limited = limited_find(l, s->name);
+	const struct backend *own = limited ? service_backend(limited->config, b->name) : NULL;
+	const struct watched *w;
+
+	if (!own || own->max_connections == 0)
+		return false;
+	w = &limited->items[own - limited->config->backends];
+	*out = w->status;
+	out->has_gate = limited->has_gates;
+	out->is_shut = limited->has_gates && (w->admission.state != ADMISSION_OPEN ||
+					      !engine_runtime_done(l->engine, w->mark));
+	out->room = out->is_shut ? 0 : w->admission.room;
+	out->open = stats_live(observer_stats(l->observer), s->name, b).open;
+	return true;
+}
+
+void limiter_total(const struct limiter *l, size_t *n, size_t *n_full)
+{
+	*n = *n_full = 0;
+	for (const struct limited *s = l->services; s; s = s->hh.next) {
+		for (size_t i = 0; i < s->config->n_backends; i++) {
+			*n += s->config->backends[i].max_connections > 0;
+			*n_full += s->items[i].status.is_full;
+		}
+	}
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What belongs to a service and not to a listener: its number, the clients that are pinned, the
+ * chain that remembers clients. All its listeners share these, so that a client who came to port
+ * 80 finds the same backend on port 443.
+ *
+ * A number stays with its service as long as there is one of that name, over restarts too (the name
+ * of the program says it), and is given out again as late as possible: nobody must
+ * find the entries of another service under his number.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/plan_state.h"
+#include "plan/stay.h"
+
+static bool own_is_used(const struct plan *p, uint16_t number)
+{
+	return p->own_used[number / 64] >> number % 64 & 1;
+}
+
+static void own_use(struct plan *p, uint16_t number)
+{
+	p->own_used[number / 64] |= 1ull << number % 64;
+}
+
+void own_free(struct plan *p, uint16_t number)
+{
+	p->own_used[number / 64] &= ~(1ull << number % 64);
+}
+
+/* 0 is no number. */
+static uint16_t own_next(struct plan *p)
+{
+	for (unsigned int tries = 0; tries < UINT16_MAX; tries++) {
+		p->own_last = (uint16_t)(p->own_last == UINT16_MAX ? 1 : p->own_last + 1);
+		if (!own_is_used(p, p->own_last)) {
+			own_use(p, p->own_last);
+			return p->own_last;
+		}
+	}
+	return 0;
+}
+
+void own_hint(struct plan *p, const char *service, uint16_t number)
+{
+	size_t len = strlen(service);
+	struct own_hint *hint;
+
+	HASH_FIND(hh, p->own_hints, service, len, hint);
+	if (hint || own_is_used(p, number))
+		return;
+	hint = mem_zalloc(sizeof(*hint) + len + 1);
+	hint->number = number;
+	memcpy(hint->service, service, len + 1);
+	HASH_ADD_KEYPTR(hh, p->own_hints, hint->service, len, hint);
+	own_use(p, number);
+	if (number > p->own_last)
+		p->own_last = number;
+}
+
+void own_hints_free(struct plan *p)
+{
+	struct own_hint *hint, *next;
+
+	for (hint = p->own_hints; hint; hint = next) {
+		next = hint->hh.next;
+		HASH_DEL(p->own_hints, hint);
+		if (!hint->is_taken)
+			own_free(p, hint->number);
+		free(hint);
+	}
+}
+
+static uint16_t own_number(struct plan *p, const char *service)
+{
+	struct held *h = held_find(&p->services, service);
+	struct own_hint *hint;
+
+	assert(h);
+	if (h->own)
+		return h->own;
+	HASH_FIND(hh, p->own_hints, service, strlen(service), hint);
+	if (hint && !hint->is_taken) {
+		hint->is_taken = true;
+		h->own = hint->number;
+	} else {
+		h->own = own_next(p);
+	}
+	return h->own;
+}
+
+/* Smallest power of two that holds so many; 0: what a map holds that says nothing. */
+static uint8_t entries_bits(uint32_t n)
+{
+	uint8_t bits = 0;
+
+	if (n == PERSISTENCE_ENTRIES_DEFAULT)
+		return 0;
+	while (1u << bits < n)
+		bits++;
+	return bits;
+}
+
+static void set_sticky(const struct persistence *have, struct program *program)
+{
+	bool is_v4 = program->family == AF_INET;
+	uint8_t prefix = is_v4 ? have->prefix4 : have->prefix6;
+
+	program->options |= PROGRAM_STICKY;
+	program->sticky_bits = entries_bits(have->max_entries);
+	program->sticky_prefix = prefix == addr_len(program->family) * 8 ? 0 : prefix;
+}
+
+/* Lengths of the prefixes with pins, longest first. */
+static void set_pins(const struct service *s, struct program *program)
+{
+	bool is_used[129] = { false };
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_pins; i++)
+		if (s->pins[i].client.family == program->family)
+			is_used[s->pins[i].bits] = true;
+	for (unsigned int bits = 128; bits > 0 && n < PIN_LENGTHS_MAX; bits--)
+		if (is_used[bits])
+			program->pins[n++] = (uint8_t)bits;
+}
+
+void own_set(struct plan *p, const struct service *s, struct program *program)
+{
+	struct program with = *program;
+	bool has_max = s->control.max_connections || s->control.max_connections_per_client;
+	bool is_limited = service_has_gates(s) || has_max;
+
+	if (s->persistence.timeout_s == 0 && s->n_pins == 0 && !is_limited)
+		return;
+	with.max_all = s->control.max_connections;
+	with.max_client = s->control.max_connections_per_client;
+	if (service_has_gates(s))
+		with.options |= PROGRAM_GATES;
+	if (s->persistence.timeout_s > 0)
+		set_sticky(&s->persistence, &with);
+	set_pins(s, &with);
+	if (!(with.options & PROGRAM_STICKY) && !is_limited && with.pins[0] == 0)
+		return;
+	if ((with.options & PROGRAM_STICKY || with.pins[0] > 0) && s->backends[0].port == 0)
+		with.options |= PROGRAM_KEEPS_PORT;
+	with.own = own_number(p, s->name);
+	if (with.own > 0)
+		*program = with;
+	else if (is_limited) /* nothing that nobody counts */
+		*program =
+			(struct program){ .kind = program->refusal == REFUSAL_DROP ? PROGRAM_DROP
+										   : PROGRAM_REFUSE,
+					  .refusal = program->refusal };
+}
+
+struct gate own_gate(const struct backend *b, uint16_t own)
+{
+	struct gate g = { .to = b->address, .port = b->port, .own = own };
+
+	if (b->max_connections == 0)
+		return g;
+	g.max = b->gate_of ? b->gate_of : b->max_connections;
+	g.room = b->gate_of ? b->room : b->max_connections;
+	g.epoch = b->epoch;
+	return g;
+}
+
+void own_counts(struct plan *p, const struct service *s, bool (*count)(struct refs *, const void *))
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct program program = { .kind = PROGRAM_RR };
+
+	if (!s || (s->control.max_connections == 0 && s->control.max_connections_per_client == 0))
+		return;
+	program.own = own_number(p, s->name);
+	program.max_all = s->control.max_connections;
+	program.max_client = s->control.max_connections_per_client;
+	for (size_t i = 0; program.own && i < 2; i++) {
+		struct map_ref clients, all = program_all_set(&program);
+		struct map_key key = map_to_key(&all);
+
+		program.family = families[i];
+		clients = program_clients_set(&program);
+		if (!service_listens_on(s, families[i]))
+			continue;
+		if (program.max_all > 0)
+			count(&p->maps, &key);
+		key = map_to_key(&clients);
+		if (program.max_client > 0)
+			count(&p->maps, &key);
+	}
+}
+
+/*
+ * A backend that has a count keeps its gate while it has no slots, because it is down, say: or it
+ * would begin to count anew, with those still there that it has let through.
+ */
+void own_gates(struct plan *p, const struct service *s, bool (*count)(struct refs *, const void *))
+{
+	uint16_t own;
+
+	if (!s || !service_has_gates(s) || (own = own_number(p, s->name)) == 0)
+		return;
+	for (size_t i = 0; i < s->n_backends; i++) {
+		const struct backend *b = &s->backends[i];
+		struct gate g = own_gate(b, own);
+
+		if (!b->is_shut && (b->max_connections > 0 || b->weight > 0 || b->is_overflow))
+			count(&p->gates, &g);
+	}
+}
+
+bool plan_gate(const struct plan *p, const struct service *s, const struct backend *b,
+	       struct gate *out)
+{
+	const struct held *h = held_find(&p->services, s->name);
+
+	if (!h || !h->own || !service_has_gates(s) || b->max_connections == 0 || b->is_shut)
+		return false;
+	*out = own_gate(b, h->own);
+	return true;
+}
+
+void own_programs(const struct plan *p, const struct service *s, bool is_old,
+		  const struct program *out[2])
+{
+	out[0] = out[1] = NULL;
+	for (size_t i = 0; s && i < s->n_listeners; i++) {
+		unsigned int f = family_index(s->listeners[i].address.family);
+		struct place_key key = place_key(&s->listeners[i]);
+		const struct place *place = out[f] ? NULL : place_find(p, &key);
+		const struct placed *at = place && is_old ? &place->old
+					  : place         ? &place->now
+							  : NULL;
+
+		if (at && at->service == s && at->program.own)
+			out[f] = &at->program;
+	}
+}
+
+bool own_sticky_chain(const struct service *s, const struct program *const programs[2],
+		      struct chain *out)
+{
+	const struct program *sticky[2] = { NULL, NULL };
+
+	for (int f = 0; f < 2; f++)
+		if (programs[f] && programs[f]->options & PROGRAM_STICKY)
+			sticky[f] = programs[f];
+	if (!sticky[0] && !sticky[1])
+		return false;
+	sticky_chain(sticky, s->persistence.timeout_s, s->pool, out);
+	return true;
+}
+
+/* Does the pin have an element? False where its backend may not have it, or nobody listens. */
+static const struct backend *pin_backend(const struct service *s, const struct pin *pin,
+					 const struct program *const programs[2])
+{
+	const struct backend *b = service_backend(s, pin->backend);
+
+	if (!programs[family_index(pin->client.family)] || !b)
+		return NULL;
+	return backend_takes_known(s, b) ? b : NULL;
+}
+
+size_t own_n_pins(const struct plan *p, const struct service *s, bool is_old)
+{
+	const struct program *programs[2];
+	size_t n = 0;
+
+	if (!s || s->n_pins == 0)
+		return 0;
+	own_programs(p, s, is_old, programs);
+	for (size_t i = 0; i < s->n_pins; i++)
+		n += pin_backend(s, &s->pins[i], programs) != NULL;
+	return n;
+}
+
+static int elem_order(const void *a, const void *b)
+{
+	return elem_cmp_key(a, b);
+}
+
+struct elem *own_pins(const struct service *s, const struct program *const programs[2],
+		      struct arena *strings, size_t *n)
+{
+	struct elem *out;
+
+	*n = 0;
+	if (!s || s->n_pins == 0)
+		return NULL;
+	out = mem_calloc(s->n_pins, sizeof(*out));
+	for (size_t i = 0; i < s->n_pins; i++) {
+		const struct pin *pin = &s->pins[i];
+		const struct program *program = programs[family_index(pin->client.family)];
+		const struct backend *b = pin_backend(s, pin, programs);
+		char comment[2 * MODEL_NAME_MAX + 2];
+
+		if (!b)
+			continue;
+		snprintf(comment, sizeof(comment), "%s/%s", s->name, b->name);
+		out[(*n)++] = (struct elem){
+			.map = program_pins_map(program, pin->bits),
+			.address = pin->client,
+			.to = b->address,
+			.to_port = b->port,
+			.comment = arena_string(strings, comment),
+		};
+	}
+	qsort(out, *n, sizeof(*out), elem_order);
+	return out;
+}
+
+size_t plan_sticky_maps(const struct plan *p, const char *service, struct map_ref out[2])
+{
+	const struct held *h = held_find(&p->services, service);
+	const struct program *programs[2];
+	size_t n = 0;
+
+	if (!h || !h->now)
+		return 0;
+	own_programs(p, h->now, false, programs);
+	for (int f = 0; f < 2; f++)
+		if (programs[f] && programs[f]->options & PROGRAM_STICKY)
+			out[n++] = program_sticky_map(programs[f]);
+	return n;
+}

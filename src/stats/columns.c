@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A row a number; what differs between two rows of a kind is an index. */
+#include "stats/columns.h"
+
+#define SUM(name, index)                                                                           \
+	static uint64_t name(const struct meter *m)                                                \
+	{                                                                                          \
+		return m->shown[index] - m->zero.sums[index];                                      \
+	}                                                                                          \
+	static uint64_t name##_metered(const struct meter *m)                                      \
+	{                                                                                          \
+		return m->shown[index];                                                            \
+	}                                                                                          \
+	static double name##_rate(const struct meter *m)                                           \
+	{                                                                                          \
+		return m->rates[index];                                                            \
+	}
+
+#define END(name, index)                                                                           \
+	static uint64_t name(const struct meter *m)                                                \
+	{                                                                                          \
+		return m->ends[index] - m->zero.ends[index];                                       \
+	}                                                                                          \
+	static uint64_t name##_metered(const struct meter *m)                                      \
+	{                                                                                          \
+		return m->ends[index];                                                             \
+	}
+
+SUM(conns, SUM_CONNS)
+SUM(inpkts, SUM_INPKTS)
+SUM(outpkts, SUM_OUTPKTS)
+SUM(inbytes, SUM_INBYTES)
+SUM(outbytes, SUM_OUTBYTES)
+END(refused, END_REFUSED)
+END(timed_out, END_TIMED_OUT)
+END(failed, END_FAILED)
+
+static uint64_t active(const struct meter *m)
+{
+	return m->active;
+}
+
+static uint64_t inactive(const struct meter *m)
+{
+	return m->inactive;
+}
+
+#define TOTAL(name, metric, help)                                                                  \
+	{                                                                                          \
+#name, COLUMN_TOTAL, metric, help, name, name##_metered, NULL                      \
+	}
+#define RATE(name, of, help)                                                                       \
+	{                                                                                          \
+#name, COLUMN_RATE, NULL, help, NULL, NULL, of##_rate                              \
+	}
+
+static const struct column columns[] = {
+	TOTAL(conns, "connections_total", "Connections, from their beginning."),
+	TOTAL(inpkts, "in_packets_total", "Packets from clients."),
+	TOTAL(outpkts, "out_packets_total", "Packets to clients."),
+	TOTAL(inbytes, "in_bytes_total", "Bytes from clients, with IP headers."),
+	TOTAL(outbytes, "out_bytes_total", "Bytes to clients, with IP headers."),
+	RATE(cps, conns, "Connections a second."),
+	RATE(inpps, inpkts, "Packets from clients a second."),
+	RATE(outpps, outpkts, "Packets to clients a second."),
+	RATE(inbps, inbytes, "Bytes from clients a second."),
+	RATE(outbps, outbytes, "Bytes to clients a second."),
+	{ "activeconns", COLUMN_LIVE, "active_connections",
+	  "Connections that are established (UDP: answered).", active, active, NULL },
+	{ "inactconns", COLUMN_LIVE, "inactive_connections",
+	  "Connections in other states, closed ones that are remembered included.", inactive,
+	  inactive, NULL },
+	TOTAL(refused, "refused_total",
+	      "Connections whose first packet was answered with a reset."),
+	TOTAL(timed_out, "timed_out_total", "TCP connections that ended by a timeout, not closed."),
+	TOTAL(failed, "failed_total", "Connections that were never answered."),
+};
+
+const struct column *column_at(size_t i)
+{
+	return i < sizeof(columns) / sizeof(columns[0]) ? &columns[i] : NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The numbers of a meter, declared once: the API, the metrics, fnatctl and the manual have them
+ * from here, or are compared with it.
+ */
+#ifndef FNAT_STATS_COLUMNS_H
+#define FNAT_STATS_COLUMNS_H
+
+#include "stats/meter.h"
+
+enum column_kind {
+	COLUMN_TOTAL, /* since the start, or since it was zeroed; grows */
+	COLUMN_RATE,  /* a second */
+	COLUMN_LIVE,  /* now */
+};
+
+struct column {
+	const char *name; /* in the API; IPVS's where that has one */
+	enum column_kind kind;
+	const char *metric; /* in "fnat_service_..."; NULL: not there, Prometheus has rate() */
+	const char *help;
+	uint64_t (*whole)(const struct meter *m);   /* since zeroed; NULL for rates */
+	uint64_t (*metered)(const struct meter *m); /* the same, zeroed or not */
+	double (*rate)(const struct meter *m);      /* NULL for others */
+};
+
+/* i from 0; NULL after the last. */
+const struct column *column_at(size_t i);
+
+#endif

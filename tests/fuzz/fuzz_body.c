@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Anything as the body of an answer over HTTP, for a text and for regular expressions that are hard
+ * to match: it is judged in bounded time, with a reason that is a text.
+ *
+ *	./configure CC=clang-14 --enable-fuzzer && make && tests/fuzz/fuzz_body CORPUS
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pattern.h"
+#include "health/http_judge.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static void judge(const char *expect, struct pattern *regex, const unsigned char *data, size_t size)
+{
+	const struct check_http h = { .status = { { [1] = 1ull
+							  << (200 - CHECK_HTTP_STATUS_MIN - 64) } },
+				      .expect = (char *)expect,
+				      .regex = regex };
+	char reason[PROBE_REASON_BYTES];
+	enum probe_result result = http_judge(&h, 200, data, size, reason);
+
+	if (!memchr(reason, '\0', sizeof(reason)) || !*reason || result == PROBE_UNDONE ||
+	    (expect && result == PROBE_OK && !memmem(data, size, expect, strlen(expect))))
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	static const char *const texts[] = { "^ok$", "(a+)+b", "(?=.*x)[^\\s]{2,}$" };
+	static struct pattern *patterns[3];
+	char problem[PATTERN_MISTAKE_BYTES];
+
+	for (size_t i = 0; i < 3; i++) {
+		if (!patterns[i])
+			patterns[i] = pattern_new(texts[i], problem);
+		judge(NULL, patterns[i], data, size);
+	}
+	judge("ok", NULL, data, size);
+	judge("ok", patterns[0], data, size);
+	judge(NULL, NULL, data, size);
+	return 0;
+}

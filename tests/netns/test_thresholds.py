@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Backends that may have only so many connections."""
+
+import json
+import re
+import socket
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+from conftest import config, listener, service
+from health_testing import events_of
+from lab import FLOOD_SOURCE, VIP, find_program, wait_for
+from servers import parse_reply
+from test_stress import echo_servers
+
+LIMITS = "/v1/services/web/limits"
+
+
+def limited(lab, limits, more=None, limit="exact", **kw):
+    """web over TCP port 9000, with max_connections (or an object) of backends by name."""
+    s = service(lab, [listener(VIP, 9000)], port=9000, **kw)
+    for name, n in limits.items():
+        s["backends"][name].update(n if isinstance(n, dict) else {"max_connections": n})
+    for name, fields in (more or {}).items():
+        s["backends"][name].update(fields)
+    return config(lab, web=dict(s, limit=limit))
+
+
+def limit_of(d, name):
+    return d.api.must("GET", LIMITS).json["backends"][name]
+
+
+def wait_full(d, name, is_full=True):
+    wait_for(lambda: limit_of(d, name)["full"] == is_full, 5, "%s full: %s" % (name, is_full), 0.01)
+
+
+def wait_open(d, *names):
+    """Until the kernel counts for them."""
+    wait_for(lambda: all(limit_of(d, n).get("room", 0) is not None for n in names), 5, "gates", 0.01)
+    return d
+
+
+@pytest.fixture(params=["exact", "fast"])
+def limit(request):
+    return request.param
+
+
+class Crowd:
+    """Connections that stay, and who has them."""
+
+    def __init__(self, lab):
+        self.lab, self.conns = lab, []
+
+    def open(self, n=1, source=None):
+        """Who took them, None: refused."""
+        took = [self._open(source) for _ in range(n)]
+        return took[0] if n == 1 else Counter(took)
+
+    def _open(self, source):
+        try:
+            s = self.lab.connect("client", VIP, 9000, source=source, timeout=5)
+            self.conns.append((s, parse_reply(s.recv(200).decode()).backend))
+        except ConnectionRefusedError:
+            return None
+        return self.conns[-1][1]
+
+    def count(self):
+        return Counter(who for _, who in self.conns)
+
+    def leave(self, name, n=None):
+        """n of the backend's connections end, or all: with a reset, which conntrack takes for the
+        end at once."""
+        left = [c for c in self.conns if c[1] == name][:n]
+        for c in left:
+            c[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            c[0].close()
+            self.conns.remove(c)
+
+    def close(self):
+        for s, _ in self.conns:
+            with suppress(OSError):
+                s.close()
+
+
+@pytest.fixture
+def crowd(lab):
+    c = Crowd(lab)
+    yield c
+    c.close()
+
+
+def test_a_full_backend_gets_no_more(lab, start, crowd, limit):
+    """Others take what it would have got; it is in again at 3/4, as in IPVS."""
+    d = wait_open(start(limited(lab, {"b1": 8}, limit=limit)), "b1")
+    while crowd.count()["b1"] < 8:
+        crowd.open()
+    wait_full(d, "b1")
+    assert crowd.open(12)["b1"] == 0
+    crowd.leave("b1", 2)
+    wait_for(lambda: limit_of(d, "b1")["connections"] == 6, 5, "two that ended")
+    assert limit_of(d, "b1")["full"] and crowd.open(6)["b1"] == 0
+    crowd.leave("b1", 1)
+    wait_full(d, "b1", False)
+    wait_for(lambda: crowd.open() == "b1", 5, "b1 in use again")
+    status = limit_of(d, "b1")
+    assert status["max_connections"] == 8 and status["min_connections"] == 6, status
+    assert status["times_full"] == 1, status
+
+
+def test_lower_threshold(lab, start, crowd, limit):
+    d = wait_open(start(limited(lab, {"b1": {"max_connections": 6, "min_connections": 2}}, limit=limit)), "b1")
+    while crowd.count()["b1"] < 6:
+        crowd.open()
+    wait_full(d, "b1")
+    crowd.leave("b1", 4)
+    wait_for(lambda: limit_of(d, "b1")["connections"] == 2, 5, "four that ended")
+    assert limit_of(d, "b1")["full"]
+    crowd.leave("b1", 1)
+    wait_full(d, "b1", False)
+
+
+def test_events_and_metrics_tell(lab, start, crowd, limit):
+    d = wait_open(start(limited(lab, {"b1": 2}, names=["b1"], limit=limit)), "b1")
+    crowd.open(2)
+    wait_full(d, "b1")
+    assert "fnat_full_backends 1" in d.api.must("GET", "/metrics").text
+    crowd.leave("b1")
+    wait_full(d, "b1", False)
+    assert "fnat_full_backends 0" in d.api.must("GET", "/metrics").text
+    told = [(e["type"], e["backend"], e["connections"], e["max_connections"])
+            for e in events_of(d) if e["type"].startswith("backend_")]
+    assert told[0] == ("backend_full", "b1", 2, 2) and told[1][0] == "backend_not_full", told
+    assert told[1][2] < 2, told
+    out = d.ctl("-o", "table", "limits", "show", "web").stdout
+    assert "b1" in out and "TIMES FULL" in out
+
+
+def test_all_full(lab, start, crowd, limit):
+    """Then the sorry backend; without one the service refuses."""
+    cfg = limited(lab, {"b1": 2, "b2": 2}, {"b3": {"sorry": True}}, limit=limit)
+    d = wait_open(start(cfg), "b1", "b2")
+    took = crowd.open(4)
+    wait_full(d, "b1")
+    wait_full(d, "b2")
+    wait_for(lambda: crowd.open() == "b3", 5, "the sorry backend")
+    assert took["b1"] == took["b2"] == 2
+    d.api.must("DELETE", "/v1/services/web/backends/b3")
+    assert crowd.open() is None
+    crowd.leave("b2")
+    wait_for(lambda: crowd.open() == "b2", 5, "b2 in use again")
+
+
+def test_a_limit_that_goes(lab, start, crowd, limit):
+    d = wait_open(start(limited(lab, {"b1": 2}, names=["b1"], limit=limit)), "b1")
+    crowd.open(2)
+    wait_full(d, "b1")
+    d.api.must("PATCH", "/v1/services/web/backends/b1", {"max_connections": 5})
+    wait_for(lambda: crowd.open() == "b1", 5, "room for more")
+    d.api.must("PATCH", "/v1/services/web/backends/b1", {"max_connections": None})
+    assert d.api.must("GET", LIMITS).json["backends"] == {}
+    wait_for(lambda: crowd.open(5)["b1"] == 5, 5, "room for all")
+
+
+# --- what the kernel counts
+
+PORT = 5053  # UDP; nothing of the laboratory's own is there
+FLOWS = 10000
+
+
+def by(got):
+    """How many connections each backend got."""
+    return [got["by"].get(str(i + 1), 0) for i in range(3)]
+
+
+def flood(lab, first=0, n=FLOWS, window=FLOWS):
+    """n flows that begin as fast as can be, `window` of them unanswered at a time."""
+    return json.loads(lab.run("client", [
+        find_program("udpflood"), "flood", "eth0", "%s:%d" % (VIP, PORT), FLOOD_SOURCE, "60",
+        str(first), str(n), str(window)], timeout=120).stdout)
+
+
+@pytest.fixture
+def echo(lab):
+    servers = list(echo_servers(lab, PORT))
+    yield servers
+    for p in servers:
+        p.kill()
+        p.wait()
+
+
+def udp_limited(lab, limits, more=None, **kw):
+    s = service(lab, [listener(VIP, PORT, "udp")], port=None, **kw)
+    for name, n in limits.items():
+        s["backends"][name]["max_connections"] = n
+    for name, fields in (more or {}).items():
+        s["backends"][name].update(fields)
+    return config(lab, web=s)
+
+
+def test_exact_under_a_burst(lab, start, echo):
+    """10,000 connections at the same time, and not one more than max_connections."""
+    start_ = start(udp_limited(lab, {"b1": 100, "b2": 701}, {"b3": {"sorry": True}}))
+    d = wait_open(start_, "b1", "b2")
+    got = flood(lab)
+    # What they had no room for, the sorry backend got; nothing was refused.
+    assert by(got) == [100, 701, FLOWS - 801] and got["answered"] == FLOWS, got
+    wait_full(d, "b1")
+    wait_full(d, "b2")
+    assert limit_of(d, "b1")["overshoot"] == limit_of(d, "b2")["overshoot"] == 0
+    wait_for(lambda: limit_of(d, "b1")["room"] is None, 5, "b1 out of use")
+
+
+@pytest.mark.parametrize("scheduler", ["wrr", "sh", "random", "mh", "wlc"])
+def test_exact_with_every_program(lab, start, echo, scheduler):
+    d = wait_open(start(udp_limited(lab, {"b1": 37, "b2": 1, "b3": 200}, scheduler=scheduler)),
+                  "b1", "b2", "b3")
+    got = flood(lab, n=3000)
+    assert all(n <= most for n, most in zip(by(got), [37, 1, 200])), got
+    assert got["refused"] >= 3000 - 238 and got["lost"] == 0, got
+    wait_full(d, "b2")
+
+
+def test_exact_holds_without_the_daemon(lab, start, echo):
+    d = wait_open(start(udp_limited(lab, {"b1": 50, "b2": 60, "b3": 70})), "b1", "b2", "b3")
+    d.kill()
+    got = flood(lab, n=2000)
+    assert by(got) == [50, 60, 70], got
+    assert got["answered"] == 180 and got["refused"] == 1820, got
+
+
+def test_listeners_share_the_limit(lab, start, crowd):
+    cfg = limited(lab, {"b1": 4}, names=["b1"])
+    cfg["services"]["web"]["listeners"].append(listener(VIP, 9001))
+    d = wait_open(start(cfg), "b1")
+    crowd.open(3)
+    with lab.connect("client", VIP, 9001):
+        assert crowd.open() is None
+    wait_full(d, "b1")
+
+
+def gates(lab):
+    return sorted(re.findall(r"chain (gate\S+)", lab.nft("list", "table", "inet", "fnat")))
+
+
+def test_the_trap(lab, start, crowd):
+    """Full; others overflow and stay; its own end: it admits again, and never one too many."""
+    d = wait_open(start(limited(lab, {"b1": 5})), "b1")
+    crowd.open(60)
+    assert crowd.count()["b1"] == 5
+    wait_full(d, "b1")
+    crowd.leave("b1")
+    wait_full(d, "b1", False)
+    wait_open(d, "b1")
+    crowd.open(30)
+    assert crowd.count()["b1"] == 5
+    # Again, with two of its own that stay: room for three is opened.
+    wait_full(d, "b1")
+    crowd.leave("b1", 3)
+    wait_full(d, "b1", False)
+    wait_open(d, "b1")
+    assert limit_of(d, "b1")["room"] == 3
+    crowd.open(30)
+    assert crowd.count()["b1"] == 5
+    assert limit_of(d, "b1")["overshoot"] == 0
+
+
+def test_room_comes_back(lab, start, crowd):
+    """A count that began with little room gets the rest, once it has turned somebody away."""
+    d = wait_open(start(limited(lab, {"b1": 8})), "b1")
+    while crowd.count()["b1"] < 8:
+        crowd.open()
+    wait_full(d, "b1")
+    crowd.leave("b1", 3)
+    wait_open(d, "b1")
+    assert limit_of(d, "b1")["room"] == 3
+    crowd.leave("b1")
+    wait_for(lambda: crowd.open(3) and crowd.count()["b1"] == 8, 10, "eight again")
+
+
+def test_restart_adopts_the_count(lab, again, crowd):
+    cfg = limited(lab, {"b1": 6})
+    d = wait_open(again("limits", cfg).wait_ready(), "b1")
+    crowd.open(9)
+    before = gates(lab)
+    assert crowd.count()["b1"] == 3
+    d.kill()
+    crowd.open(3)
+    d = wait_open(again("limits", cfg).wait_ready(), "b1")
+    assert gates(lab) == before
+    crowd.open(30)
+    assert crowd.count()["b1"] == 6
+    # One that was full, and out of use, when it ended.
+    wait_full(d, "b1")
+    d.kill()
+    d = again("limits", cfg).wait_ready()
+    crowd.open(12)
+    wait_for(lambda: limit_of(d, "b1")["full"], 5, "b1 counted")
+    assert crowd.count()["b1"] == 6
+
+
+def test_other_changes_leave_the_count_alone(lab, start, crowd):
+    d = wait_open(start(limited(lab, {"b1": 6, "b2": 9}, scheduler="wrr")), "b1", "b2")
+    crowd.open(6)
+    before = [g for g in gates(lab) if "max6" in g]
+    d.api.must("PATCH", "/v1/services/web/backends/b2", {"max_connections": 20})
+    d.api.must("PATCH", "/v1/services/web/backends/b3", {"weight": 3})
+    d.api.must("PATCH", "/v1/services/web", {"scheduler": "random"})
+    d.api.must("PATCH", "/v1/services/web/backends/b1", {"weight": 0})
+    d.api.must("PATCH", "/v1/services/web/backends/b1", {"weight": 5})
+    assert [g for g in gates(lab) if "max6" in g] == before
+    wait_open(d, "b1", "b2")
+    crowd.open(60)
+    assert crowd.count()["b1"] == 6
+
+
+def test_a_lower_limit(lab, start, crowd):
+    """What is there stays; nothing is added to it."""
+    d = wait_open(start(limited(lab, {"b1": 100}, names=["b1", "b2"])), "b1")
+    crowd.open(20)
+    d.api.must("PATCH", "/v1/services/web/backends/b1", {"max_connections": 5})
+    assert crowd.open(10)["b1"] == 0
+    wait_full(d, "b1")
+    crowd.leave("b1", 7)
+    wait_open(d, "b1")
+    crowd.open(20)
+    assert crowd.count()["b1"] == 5
+
+
+def test_a_table_that_is_flushed(lab, start, crowd):
+    d = wait_open(start(limited(lab, {"b1": 4}, names=["b1", "b2"])), "b1")
+    crowd.open(6)
+    assert crowd.count()["b1"] == 3
+    d.api.must("POST", "/v1/flush")
+    d.api.must("POST", "/v1/verify")
+    wait_for(lambda: limit_of(d, "b1")["room"] == 1, 5, "counted anew")
+    crowd.open(20)
+    assert crowd.count()["b1"] == 4
+
+
+def test_fast_overshoot_is_told(lab, start, echo):
+    d = start(dict(udp_limited(lab, {"b1": 50}, names=["b1", "b2"])))
+    d.api.must("PATCH", "/v1/services/web", {"limit": "fast"})
+    got = flood(lab, n=3000, window=64)
+    wait_full(d, "b1")
+    status = limit_of(d, "b1")
+    over = by(got)[0] - 50
+    print("overshoot", over, status)
+    assert 0 <= over < 1450, "it was never taken out of use"
+    wait_for(lambda: limit_of(d, "b1")["overshoot"] == over, 5, "%d, told" % over)
+
+
+# --- of a client, and of a service
+
+def test_of_each_client(lab, start, crowd):
+    """Over the listeners of the service; others are not concerned."""
+    cfg = config(lab, web=service(lab, [listener(VIP, 9000), listener(VIP, 9001)], port=9000,
+                                  max_connections_per_client=3, persistence={}))
+    start(cfg)
+    a, b = lab.client_addr(1), lab.client_addr(2)
+    assert crowd.open(2, a)[None] == 0
+    with lab.connect("client", VIP, 9001, source=a):
+        assert crowd.open(source=a) is None
+        assert crowd.open(4, b)[None] == 1
+    wait_for(lambda: crowd.open(source=a), 5, "room after one has ended")
+    assert crowd.open(source=a) is None
+
+
+@pytest.mark.parametrize("more", [{}, {"persistence": {}}])
+def test_of_a_service(lab, start, echo, more):
+    """Under a burst, over both families' listeners, also without the daemon and over a restart."""
+    cfg = config(lab, web=service(lab, [listener(VIP, PORT, "udp"), listener(VIP, PORT + 1, "udp")],
+                                  port=PORT, max_connections=250, **more))
+    d = start(cfg)
+    d.kill()
+    got = flood(lab, n=2000)
+    assert got["answered"] == 250 and got["refused"] == 1750, got
+    start(cfg)
+    got = flood(lab, FLOWS, n=100)
+    assert got["answered"] == 0 and got["refused"] == 100, got
+
+
+def test_a_service_without_backends_keeps_its_count(lab, start, crowd):
+    cfg = limited(lab, {}, max_connections=3)
+    d = start(cfg)
+    crowd.open(3)
+    for weight in (0, 1):
+        for b in lab.backends:
+            d.api.must("PATCH", "/v1/services/web/backends/" + b, {"weight": weight})
+    assert crowd.open() is None
+    crowd.leave("b1")
+    wait_for(crowd.open, 5, "room after one has ended")

@@ -1,0 +1,720 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Accounting: what events and listings add up to, while the configuration changes. */
+#include <check.h>
+
+#include "stats/saved.h"
+#include "stats_testing.h"
+
+#define S 1000000000ull
+/* The service whose connections count for health. */
+#define WATCHED                                                                                    \
+	"{\"listeners\":[" L80 "],\"pool\":\"lan\",\"backends\":{" BA "},"                         \
+	"\"check\":{\"type\":\"none\",\"observe\":\"connections\"}}"
+
+static struct world w;
+
+static void setup(void)
+{
+	world_init(&w);
+}
+
+static void teardown(void)
+{
+	world_fini(&w);
+}
+
+static void feed(const struct flow *f)
+{
+	stats_flow(w.s, w.m, f);
+}
+
+static void end(uint64_t packets, uint64_t bytes)
+{
+	struct flow f = make_flow(FLOW_DESTROY, packets, bytes);
+
+	feed(&f);
+}
+
+static void list(uint64_t packets, uint64_t bytes)
+{
+	struct flow f = make_flow(FLOW_LISTED, packets, bytes);
+
+	feed(&f);
+}
+
+static void settle(uint64_t at_ns)
+{
+	stats_list_end(w.s, w.m, at_ns, false);
+}
+
+static void check_sums(const struct meter *m, uint64_t conns, uint64_t packets, uint64_t bytes)
+{
+	ck_assert_uint_eq(m->shown[SUM_CONNS], conns);
+	ck_assert_uint_eq(m->shown[SUM_INPKTS], packets);
+	ck_assert_uint_eq(m->shown[SUM_OUTPKTS], 2 * packets);
+	ck_assert_uint_eq(m->shown[SUM_INBYTES], bytes);
+	ck_assert_uint_eq(m->shown[SUM_OUTBYTES], 10 * bytes);
+}
+
+static void check_all(uint64_t conns, uint64_t packets, uint64_t bytes)
+{
+	const struct listener l = { .address = end_of("192.0.2.10", 0).address,
+				    .port = 80,
+				    .protocol = IPPROTO_TCP };
+	struct meter of[] = { stats_of_service(w.s, "web"), stats_of_listener(w.s, &l),
+			      stats_of_backend(w.s, "web", world_backend(&w, "web", "a")) };
+
+	for (size_t i = 0; i < 3; i++)
+		check_sums(&of[i], conns, packets, bytes);
+}
+
+START_TEST(test_ended_and_living_add_up)
+{
+	end(3, 100);
+	stats_list_begin(w.s);
+	list(5, 1000);
+	settle(1 * S);
+	check_all(2, 8, 1100);
+	ck_assert_uint_eq(stats_live(w.s, "web", world_backend(&w, "web", "a")).active, 1);
+	ck_assert_uint_eq(stats_of_backend(w.s, "web", world_backend(&w, "web", "b")).active, 0);
+	/* It ends with what it had last. */
+	end(7, 1500);
+	ck_assert_uint_eq(stats_live(w.s, "web", world_backend(&w, "web", "a")).active, 0);
+	stats_list_begin(w.s);
+	settle(2 * S);
+	check_all(2, 10, 1600);
+}
+END_TEST
+
+START_TEST(test_one_that_ends_during_a_listing_counts_once)
+{
+	stats_list_begin(w.s);
+	list(5, 1000);
+	end(6, 1200); /* the same one */
+	end(1, 10);   /* one that the listing did not come to */
+	settle(1 * S);
+	check_all(1, 5, 1000);
+	stats_list_begin(w.s);
+	settle(2 * S);
+	check_all(2, 7, 1210);
+}
+END_TEST
+
+START_TEST(test_a_listing_that_broke_off)
+{
+	stats_list_begin(w.s);
+	list(5, 1000);
+	end(6, 1200);
+	stats_list_cancel(w.s);
+	stats_list_begin(w.s);
+	settle(2 * S);
+	check_all(1, 6, 1200);
+}
+END_TEST
+
+START_TEST(test_what_was_lost_stays_in_the_totals)
+{
+	stats_list_begin(w.s);
+	list(5, 1000);
+	settle(1 * S);
+	/* It ends, and nobody hears of it; another one begins. */
+	stats_list_begin(w.s);
+	list(1, 10);
+	stats_list_end(w.s, w.m, 2 * S, true);
+	check_all(1, 5, 1000);
+	end(2, 20);
+	stats_list_begin(w.s);
+	settle(3 * S);
+	/* Never less than was known, and no connection was invented. */
+	ck_assert_uint_ge(stats_of_service(w.s, "web").shown[SUM_INPKTS], 6);
+	ck_assert_uint_le(stats_of_service(w.s, "web").shown[SUM_INPKTS], 7);
+}
+END_TEST
+
+/* How a connection that is as in *f ends. */
+static enum meter_end how(uint8_t protocol, uint8_t state, uint32_t status, uint64_t answers,
+			  bool is_expired)
+{
+	struct flow f = make_flow(FLOW_DESTROY, 1, 60);
+
+	f.protocol = protocol;
+	f.state = state;
+	f.status = FLOW_FULLNAT | status;
+	f.packets_out = answers;
+	f.is_expired = is_expired;
+	return flow_end_of(&f);
+}
+
+START_TEST(test_how_connections_end)
+{
+	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_SYN_SENT, 0, 1, false), END_REFUSED);
+	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_SYN_SENT, 0, 0, true), END_FAILED);
+	ck_assert_int_eq(how(IPPROTO_UDP, 0, 0, 0, true), END_FAILED);
+	ck_assert_int_eq(how(IPPROTO_UDP, 0, FLOW_SEEN_REPLY, 1, true), N_ENDS);
+	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_TIME_WAIT, FLOW_SEEN_REPLY, 4, true), N_ENDS);
+	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_ESTABLISHED, FLOW_SEEN_REPLY, 4, true),
+			 END_TIMED_OUT);
+	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_ESTABLISHED, FLOW_SEEN_REPLY, 4, false),
+			 N_ENDS);
+}
+END_TEST
+
+static enum stats_signal last_signal;
+static size_t n_signals;
+
+static uint64_t last_reply_ns;
+
+static void signal_cb(const char *service, const struct backend *b, const struct stats_said *said,
+		      void *arg)
+{
+	ck_assert_str_eq(service, "web");
+	ck_assert_str_eq(b->name, arg);
+	last_signal = said->what;
+	last_reply_ns = said->reply_ns;
+	n_signals++;
+}
+
+START_TEST(test_followers_hear_of_backends)
+{
+	struct flow f = make_flow(FLOW_DESTROY, 1, 60);
+	char name[] = "a";
+
+	stats_follow(w.s, signal_cb, name);
+	feed(&f);
+	ck_assert_int_eq(last_signal, SIGNAL_ANSWERED);
+	f.status = FLOW_FULLNAT;
+	feed(&f);
+	ck_assert_int_eq(last_signal, SIGNAL_REFUSED);
+	f.packets_out = 0;
+	feed(&f); /* deleted by somebody: that says nothing of the backend */
+	ck_assert_uint_eq(n_signals, 2);
+	f.is_expired = true;
+	feed(&f);
+	ck_assert_int_eq(last_signal, SIGNAL_UNANSWERED);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").ends[END_REFUSED], 1);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").ends[END_FAILED], 2);
+	f.kind = FLOW_NEW;
+	feed(&f);
+	ck_assert_uint_eq(n_signals, 3);
+}
+END_TEST
+
+/* Connection number id at this time. */
+static void event_at(enum flow_kind kind, uint32_t id, uint32_t status, uint64_t read_ns)
+{
+	struct flow f = make_flow(kind, 0, 0);
+
+	f.id = id;
+	f.status = FLOW_FULLNAT | status;
+	f.read_ns = read_ns;
+	f.packets_out = 0;
+	f.has_counters = f.is_expired = true;
+	feed(&f);
+}
+
+START_TEST(test_unanswered_is_told_early_and_once)
+{
+	char name[] = "a";
+
+	world_service(&w, "web", WATCHED);
+	stats_follow(w.s, signal_cb, name);
+	event_at(FLOW_NEW, 1, 0, 5 * S); /* nobody watches yet */
+	stats_watch(w.s, true);
+	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
+	event_at(FLOW_NEW, 2, 0, 6 * S);
+	event_at(FLOW_NEW, 2, 0, 6 * S); /* told twice */
+	event_at(FLOW_NEW, 3, 0, 7 * S);
+	event_at(FLOW_UPDATE, 3, FLOW_SEEN_REPLY, 7 * S + 1000);
+	ck_assert_uint_eq(n_signals, 1);
+	ck_assert_int_eq(last_signal, SIGNAL_REPLIED);
+	ck_assert_uint_eq(last_reply_ns, 1000);
+	event_at(FLOW_UPDATE, 3, FLOW_SEEN_REPLY, 8 * S); /* another change */
+	event_at(FLOW_UPDATE, 1, FLOW_SEEN_REPLY, 8 * S);
+	ck_assert_uint_eq(n_signals, 1);
+	stats_overdue(w.s, w.m, 6 * S + STATS_OVERDUE_NS - 1);
+	ck_assert_uint_eq(n_signals, 1);
+	stats_overdue(w.s, w.m, 6 * S + STATS_OVERDUE_NS);
+	ck_assert_uint_eq(n_signals, 2);
+	ck_assert_int_eq(last_signal, SIGNAL_UNANSWERED);
+	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
+	event_at(FLOW_DESTROY, 2, 0, 130 * S); /* its end is no news */
+	ck_assert_uint_eq(n_signals, 2);
+	event_at(FLOW_NEW, 4, 0, 130 * S);
+	event_at(FLOW_DESTROY, 4, 0, 131 * S); /* conntrack is faster */
+	ck_assert_uint_eq(n_signals, 3);
+	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
+	event_at(FLOW_NEW, 5, 0, 132 * S);
+	stats_watch_again(w.s); /* events were lost */
+	stats_overdue(w.s, w.m, 140 * S);
+	ck_assert_uint_eq(n_signals, 3);
+}
+END_TEST
+
+/* More than fit: those are not followed, and all is well with the others. */
+START_TEST(test_unanswered_is_bounded)
+{
+	struct flow f = make_flow(FLOW_NEW, 0, 0);
+	char name[] = "a";
+
+	world_service(&w, "web", WATCHED);
+	stats_follow(w.s, signal_cb, name);
+	stats_watch(w.s, true);
+	f.status = FLOW_FULLNAT;
+	for (uint32_t i = 0; i < 40000; i++) {
+		f.id = i * 7919;
+		f.read_ns = S + i;
+		feed(&f);
+	}
+	event_at(FLOW_UPDATE, 7919, FLOW_SEEN_REPLY, 2 * S);
+	event_at(FLOW_NEW, 1, 0, 2 * S);
+	stats_overdue(w.s, w.m, 100 * S);
+	ck_assert_uint_eq(n_signals, 32768 + 1);
+	stats_watch(w.s, false);
+	event_at(FLOW_NEW, 2, 0, 2 * S);
+	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
+}
+END_TEST
+
+START_TEST(test_rates_are_an_average)
+{
+	double first;
+
+	stats_list_begin(w.s);
+	list(0, 0);
+	settle(100 * S);
+	stats_list_begin(w.s);
+	list(800, 0);
+	settle(102 * S);
+	/* 400 a second, a quarter of it. */
+	first = stats_of_service(w.s, "web").rates[SUM_INPKTS];
+	ck_assert_double_eq_tol(first, 100, 0.001);
+	stats_list_begin(w.s);
+	list(800, 0);
+	settle(104 * S);
+	ck_assert_double_eq_tol(stats_of_service(w.s, "web").rates[SUM_INPKTS], 75, 0.001);
+	/* One sample of 4 s is as good as two of 2 s. */
+	stats_list_begin(w.s);
+	list(800, 0);
+	settle(108 * S);
+	ck_assert_double_eq_tol(stats_of_service(w.s, "web").rates[SUM_INPKTS], 75 * 0.5625, 0.001);
+}
+END_TEST
+
+START_TEST(test_events_move_the_living)
+{
+	struct flow f = make_flow(FLOW_NEW, 1, 60);
+	const struct backend *a = world_backend(&w, "web", "a");
+
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 1);
+	f.kind = FLOW_UPDATE;
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 1);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
+	f.state = TCP_STATE_FIN_WAIT;
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 0);
+	f.kind = FLOW_DESTROY;
+	f.state = TCP_STATE_TIME_WAIT;
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
+}
+END_TEST
+
+/* The kernel may tell an end again; another connection between the same ends is another one. */
+START_TEST(test_what_is_told_again_counts_once)
+{
+	struct flow f = make_flow(FLOW_DESTROY, 3, 300);
+
+	f.id = 17;
+	f.read_ns = 5 * S;
+	for (int i = 0; i < 3; i++)
+		feed(&f);
+	f.read_ns += 9 * S;
+	feed(&f);
+	settle(S);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_CONNS], 1);
+	ck_assert_uint_eq(stats_self(w.s).n_duplicates, 3);
+	/* Other counters, another id, much later. */
+	f.packets_in++;
+	feed(&f);
+	f.id++;
+	feed(&f);
+	f.read_ns += 30 * S;
+	feed(&f);
+	settle(2 * S);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_CONNS], 4);
+	/* One that is refused can be followed by its like at once; the time tells them apart. */
+	f.status = FLOW_FULLNAT;
+	feed(&f);
+	feed(&f);
+	settle(3 * S);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_CONNS], 6);
+	f.start_ns = 1;
+	feed(&f);
+	feed(&f);
+	settle(4 * S);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_CONNS], 7);
+}
+END_TEST
+
+START_TEST(test_foreign_connections_do_not_count)
+{
+	struct flow f = make_flow(FLOW_DESTROY, 1, 60);
+
+	f.to.port = 82;
+	feed(&f);
+	ck_assert_uint_eq(stats_self(w.s).n_foreign, 1);
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 0);
+}
+END_TEST
+
+START_TEST(test_announced_connections_count_for_their_master)
+{
+	struct flow f = make_flow(FLOW_DESTROY, 3, 100);
+
+	f.to.port = 50000;
+	f.backend.port = 50000;
+	f.master_to = end_of("192.0.2.10", 80);
+	feed(&f);
+	/* Begun by the backend, through a local address, to the client. */
+	f.client = end_of("10.1.0.11", 20);
+	f.to = end_of("10.1.0.50", 41000);
+	f.backend = end_of("198.51.100.2", 41000);
+	f.local = end_of("192.0.2.10", 20);
+	f.packets_in = 6;
+	f.packets_out = 3;
+	f.bytes_in = 1000;
+	f.bytes_out = 100;
+	feed(&f);
+	stats_list_begin(w.s);
+	settle(1 * S);
+	check_all(2, 6, 200);
+}
+END_TEST
+
+/* The end does not name the connection that announced it; the announcement does. */
+START_TEST(test_announcements_are_remembered)
+{
+	struct flow end_of_data = make_flow(FLOW_DESTROY, 3, 100), announcement;
+
+	end_of_data.status |= FLOW_EXPECTED;
+	end_of_data.to.port = 50000;
+	end_of_data.backend.port = 50000;
+	feed(&end_of_data);
+	ck_assert_uint_eq(stats_self(w.s).n_foreign, 1);
+	announcement = end_of_data;
+	announcement.kind = FLOW_ANNOUNCED;
+	announcement.client.port = 0;
+	announcement.master_to = end_of("192.0.2.10", 80);
+	feed(&announcement);
+	feed(&end_of_data);
+	/* More of them than are remembered: the latest still are. */
+	for (uint16_t port = 1; port < 40000; port++) {
+		announcement.to.port = port;
+		feed(&announcement);
+	}
+	end_of_data.to.port = 39999;
+	feed(&end_of_data);
+	stats_list_begin(w.s);
+	settle(1 * S);
+	check_all(2, 6, 200);
+	/* Not one that no helper announced. */
+	end_of_data.status &= ~FLOW_EXPECTED;
+	feed(&end_of_data);
+	ck_assert_uint_eq(stats_self(w.s).n_foreign, 2);
+}
+END_TEST
+
+static void settle_nothing(void)
+{
+	static uint64_t at = 1000 * S;
+
+	for (int i = 0; i < 80; i++) { /* until rates are zero, too */
+		stats_list_begin(w.s);
+		settle(at += 2 * S);
+	}
+}
+
+START_TEST(test_rows_follow_the_configuration)
+{
+	end(3, 100);
+	settle_nothing();
+	check_all(1, 3, 100);
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 4);
+
+	/* The backend goes while a connection to it lives: that counts for the service. */
+	stats_list_begin(w.s);
+	list(1, 10);
+	settle(5000 * S);
+	world_service(&w, "web", WEB_OF(L80 "," L81, BB));
+	end(2, 20);
+	settle_nothing();
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_INPKTS], 5);
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 3); /* service, listener, local */
+
+	/* A listener goes to another service. */
+	world_service(&w, "web", WEB_OF(L81, BB));
+	world_service(&w, "other", WEB_OF(L80, BA));
+	end(4, 40);
+	settle_nothing();
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_INPKTS], 5);
+	ck_assert_uint_eq(stats_of_service(w.s, "other").shown[SUM_INPKTS], 4);
+
+	/* A pool's address goes. */
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 5);
+	world_pool(&w, "\"10.1.0.60\"");
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 4);
+	world_service(&w, "other", NULL);
+	world_service(&w, "web", NULL);
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 0);
+}
+END_TEST
+
+START_TEST(test_a_backend_keeps_its_numbers_while_others_change)
+{
+	end(3, 100);
+	world_service(&w, "web", WEB_OF(L80, BA));
+	world_service(&w, "web", WEB_OF(L80, BA "," BB));
+	end(3, 100);
+	settle_nothing();
+	check_all(2, 6, 200);
+}
+END_TEST
+
+/* What is saved, as text. Owned by the caller. */
+static char *saved_text(void)
+{
+	struct saved saved = { .since_ms = 1, .unobserved_ms = 2, .saved_ms = 3 };
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	saved_take(&saved, w.s);
+	saved_write(&saved, out);
+	fclose(out);
+	saved_fini(&saved);
+	return text;
+}
+
+/* As a daemon that starts with this text. False: it is not taken. */
+static bool restart(const char *text)
+{
+	FILE *in = fmemopen((void *)text, strlen(text), "r");
+	struct err err = ERR_INIT;
+	struct saved saved;
+	bool is_good = saved_read(&saved, in, &err) == 0;
+
+	fclose(in);
+	ck_assert(is_good != err_any(&err));
+	if (is_good) {
+		stats_free(w.s);
+		w.s = stats_new();
+		saved_give(&saved, w.s, w.m);
+	}
+	saved_fini(&saved);
+	err_fini(&err);
+	return is_good;
+}
+
+START_TEST(test_counters_outlive_a_restart)
+{
+	char *text;
+
+	end(3, 100);
+	stats_list_begin(w.s);
+	list(5, 1000);
+	settle(1 * S);
+	end(2, 20);
+	text = saved_text();
+	ck_assert(restart(text));
+	check_all(2, 8, 1100);
+	/* One lived through it. */
+	stats_list_begin(w.s);
+	list(6, 1100);
+	stats_list_end(w.s, w.m, 2 * S, true);
+	check_all(3, 11, 1220);
+	/* One that was counted while it lived ended in between. */
+	ck_assert(restart(text));
+	stats_list_begin(w.s);
+	stats_list_end(w.s, w.m, 2 * S, true);
+	check_all(2, 8, 1100);
+	end(1, 10);
+	stats_list_begin(w.s);
+	stats_list_end(w.s, w.m, 3 * S, false);
+	check_all(3, 9, 1110);
+	free(text);
+}
+END_TEST
+
+START_TEST(test_what_is_not_configured_any_more_is_not_restored)
+{
+	char *text;
+
+	end(3, 100);
+	text = saved_text();
+	world_service(&w, "web", WEB_OF(L81, BB));
+	ck_assert(restart(text));
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 2); /* the service, and the local address */
+	world_service(&w, "web", NULL);
+	ck_assert(restart(text));
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 0);
+	free(text);
+}
+END_TEST
+
+START_TEST(test_a_damaged_file_is_refused)
+{
+	char *text;
+
+	end(3, 100);
+	text = saved_text();
+	for (size_t len = 0; len < strlen(text) - 1; len++) {
+		char *cut = mem_strndup(text, len);
+
+		ck_assert_msg(!restart(*cut ? cut : "\n"), "%s", cut);
+		free(cut);
+	}
+	for (size_t i = 0; i < 3000; i++) {
+		char *bad = mem_strdup(text);
+
+		bad[rand() % strlen(text)] = (char)(1 + rand() % 255);
+		restart(bad);
+		free(bad);
+	}
+	free(text);
+}
+END_TEST
+
+/* --- against a naive model that remembers every connection ---------------------------------- */
+
+#define N_CONNECTIONS 64
+
+struct connection {
+	bool lives;
+	uint8_t backend;
+	uint64_t packets;
+};
+
+static struct connection connections[N_CONNECTIONS];
+static uint64_t truth_ended[2], truth_conns[2];
+
+static void feed_connection(const struct connection *c, enum flow_kind kind)
+{
+	struct flow f = make_flow(kind, c->packets, c->packets);
+
+	if (c->backend)
+		f.backend = end_of("10.1.0.12", 8080);
+	feed(&f);
+}
+
+static void step(struct connection *c)
+{
+	switch (rand() % 8) {
+	case 0:
+		if (!c->lives)
+			break;
+		c->lives = false;
+		truth_ended[c->backend] += c->packets;
+		feed_connection(c, FLOW_DESTROY);
+		break;
+	case 1:
+		if (c->lives)
+			break;
+		*c = (struct connection){ true, (uint8_t)(rand() % 2), 1 };
+		truth_conns[c->backend]++;
+		break;
+	default:
+		c->packets += c->lives ? (uint64_t)(rand() % 10) : 0;
+	}
+}
+
+static void some_steps(void)
+{
+	for (int n = rand() % 30; n > 0; n--)
+		step(&connections[rand() % N_CONNECTIONS]);
+}
+
+static uint64_t truth(int backend)
+{
+	uint64_t sum = truth_ended[backend];
+
+	for (int i = 0; i < N_CONNECTIONS; i++) {
+		if (connections[i].lives && connections[i].backend == backend)
+			sum += connections[i].packets;
+	}
+	return sum;
+}
+
+/* Things happen between any two items of the listing. */
+static void list_all(bool is_quiet)
+{
+	stats_list_begin(w.s);
+	for (int i = 0; i < N_CONNECTIONS; i++) {
+		if (connections[i].lives)
+			feed_connection(&connections[i], FLOW_LISTED);
+		if (!is_quiet && rand() % 4 == 0)
+			some_steps();
+	}
+}
+
+START_TEST(test_random_walk)
+{
+	static const char *const names[] = { "a", "b" };
+	uint64_t before[2] = { 0 };
+
+	srand((unsigned int)_i);
+	memset(connections, 0, sizeof(connections));
+	memset(truth_ended, 0, sizeof(truth_ended));
+	memset(truth_conns, 0, sizeof(truth_conns));
+	for (uint64_t round = 1; round < 200; round++) {
+		bool is_quiet = rand() % 4 == 0;
+
+		some_steps();
+		list_all(is_quiet);
+		settle(round * S);
+		for (int b = 0; b < 2; b++) {
+			const struct backend *at = world_backend(&w, "web", names[b]);
+			struct meter m = stats_of_backend(w.s, "web", at);
+
+			ck_assert_uint_ge(m.shown[SUM_INPKTS], before[b]);
+			ck_assert_uint_le(m.shown[SUM_INPKTS], truth(b));
+			if (is_quiet) {
+				ck_assert_uint_eq(m.shown[SUM_INPKTS], truth(b));
+				ck_assert_uint_eq(m.shown[SUM_CONNS], truth_conns[b]);
+			}
+			before[b] = m.shown[SUM_INPKTS];
+		}
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("stats");
+	TCase *t = tcase_create("stats");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, test_ended_and_living_add_up);
+	tcase_add_test(t, test_one_that_ends_during_a_listing_counts_once);
+	tcase_add_test(t, test_a_listing_that_broke_off);
+	tcase_add_test(t, test_what_was_lost_stays_in_the_totals);
+	tcase_add_test(t, test_how_connections_end);
+	tcase_add_test(t, test_followers_hear_of_backends);
+	tcase_add_test(t, test_unanswered_is_told_early_and_once);
+	tcase_add_test(t, test_unanswered_is_bounded);
+	tcase_add_test(t, test_rates_are_an_average);
+	tcase_add_test(t, test_events_move_the_living);
+	tcase_add_test(t, test_what_is_told_again_counts_once);
+	tcase_add_test(t, test_foreign_connections_do_not_count);
+	tcase_add_test(t, test_announced_connections_count_for_their_master);
+	tcase_add_test(t, test_announcements_are_remembered);
+	tcase_add_test(t, test_rows_follow_the_configuration);
+	tcase_add_test(t, test_a_backend_keeps_its_numbers_while_others_change);
+	tcase_add_test(t, test_counters_outlive_a_restart);
+	tcase_add_test(t, test_what_is_not_configured_any_more_is_not_restored);
+	tcase_add_test(t, test_a_damaged_file_is_refused);
+	tcase_add_loop_test(t, test_random_walk, 0, 20);
+	suite_add_tcase(s, t);
+	return run_suite(s);
+}
