@@ -10,10 +10,14 @@
 #include <string.h>
 
 #include "api/health_json.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/json.h"
 
+/* A piece ends with whichever comes first: a service whose text is at hand takes no time, others
+ * do. */
 #define PIECE_BYTES (32u << 10)
+#define PIECE_US    500
 
 struct section {
 	const char *open, *close; /* around the objects */
@@ -106,9 +110,10 @@ static bool step(struct listing_stream *l)
 static void more(struct http_request *req, void *arg)
 {
 	struct listing_stream *l = arg;
+	uint64_t until_us = clock_mono_us() + PIECE_US;
 	bool is_more = true;
 
-	while (l->len < PIECE_BYTES && is_more)
+	while (l->len < PIECE_BYTES && is_more && clock_mono_us() < until_us)
 		is_more = step(l);
 	http_reply_chunk(req, l->piece, l->len);
 	l->len = 0;

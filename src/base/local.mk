@@ -2,6 +2,8 @@
 libfnat_la_SOURCES += \
 	%D%/addr.c \
 	%D%/addr.h \
+	%D%/by_name.c \
+	%D%/by_name.h \
 	%D%/clock.c \
 	%D%/clock.h \
 	%D%/err.c \

@@ -114,7 +114,7 @@ static void sweep_appeared(struct sweeper *s, struct job **jobs, size_t n_jobs)
 		for (size_t j = 0; j < jobs[i]->n_appeared; j++)
 			VEC_PUSH(all, n, cap) = jobs[i]->appeared[j];
 	}
-	if (n_jobs > 1)
+	if (n > 1)
 		qsort(all, n, sizeof(*all), listener_cmp_void);
 	err_init(&err);
 	if (ct_sweep_untranslated(s->ct, all, n, &err) < 0)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/by_name.h"
 #include "base/mem.h"
 #include "model/index.h"
 
@@ -128,21 +129,21 @@ const struct service *model_listener(const struct model *m, const struct listene
 	return e ? e->service : NULL;
 }
 
-static int service_cmp(const void *a, const void *b)
-{
-	return strcmp((*(const struct service *const *)a)->name,
-		      (*(const struct service *const *)b)->name);
-}
-
 const struct service **model_services(const struct model *m, size_t *n)
 {
 	const struct service **all = mem_calloc(model_n_services(m), sizeof(*all));
+	struct by_name *items = mem_calloc(model_n_services(m), sizeof(*items));
 	const struct service_entry *e;
 
 	*n = 0;
-	for (e = m->services; e; e = e->hh.next)
-		all[(*n)++] = service_ref(e->service);
-	qsort(all, *n, sizeof(*all), service_cmp);
+	for (e = m->services; e; e = e->hh.next) {
+		items[*n].name = e->service->name;
+		items[(*n)++].object = service_ref(e->service);
+	}
+	by_name_sort(items, *n);
+	for (size_t i = 0; i < *n; i++)
+		all[i] = items[i].object;
+	free(items);
 	return all;
 }
 

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -19,11 +20,20 @@ def _end(strace):
         strace.wait()
 
 
+def thread_id(daemon, name):
+    """Of the daemon's thread that is called so."""
+    for task in pathlib.Path("/proc/%d/task" % daemon.pid).iterdir():
+        if (task / "comm").read_text().strip() == name:
+            return int(task.name)
+    raise LookupError("no thread %s" % name)
+
+
 @contextlib.contextmanager
-def _attached(daemon, output, options):
+def _attached(daemon, output, options, thread=None):
     if not shutil.which("strace"):
         pytest.skip("no strace (apt-get install strace)")
-    argv = ["strace", "-f", "-p", str(daemon.pid), "-o", output] + options
+    who = [str(thread_id(daemon, thread))] if thread else [str(daemon.pid), "-f"]
+    argv = ["strace", "-o", output, "-p"] + who + options
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as strace:
         if "attached" not in strace.stderr.readline():
             pytest.skip("strace cannot attach")
@@ -34,9 +44,10 @@ def _attached(daemon, output, options):
 
 
 @contextlib.contextmanager
-def injected(daemon, *faults):
-    """Each of these faults ("fdatasync:error=EIO", see strace(1)) meanwhile."""
-    with _attached(daemon, "/dev/null", [o for fault in faults for o in ("-e", "inject=" + fault)]):
+def injected(daemon, *faults, thread=None):
+    """Each of these faults ("fdatasync:error=EIO", see strace(1)) meanwhile; of one thread or of all."""
+    with _attached(daemon, "/dev/null", [o for fault in faults for o in ("-e", "inject=" + fault)],
+                   thread):
         yield
 
 

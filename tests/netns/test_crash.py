@@ -216,23 +216,28 @@ def test_disk_fails(lab, again, fault):
     assert has_change(d.api) and d.api.post("/v1/verify").json["operations"] == 0
 
 
-@pytest.mark.parametrize("calls", ["sendto,sendmsg", "recvfrom,recvmsg", "fdatasync"])
-def test_killed_between_disk_and_kernel(lab, again, calls):
+@pytest.mark.parametrize("calls, thread", [
+    ("sendto,sendmsg", "kernel-writer"), ("recvfrom,recvmsg", "kernel-writer"),
+    ("fdatasync", "store-writer")])
+def test_killed_between_disk_and_kernel(lab, again, calls, thread):
     """At the batch, at the kernel's answer to it, at the fsync: the change is there or not, and
     the kernel has what the store has."""
     name = "between-" + calls.split(",", maxsplit=1)[0]
     d = again(name, web(lab, scheduler="wrr"))
-    with injected(d, calls + ":signal=SIGKILL:when=1"):
-        with pytest.raises((OSError, http.client.HTTPException)):
-            d.api.put("/v1/config", changed(lab))
-        d.proc.wait(10)
-    d = again(name)
-    is_there = has_change(d.api)
-    assert d.api.status()["generation"] == 1 + is_there
-    if calls != "fdatasync":
-        assert is_there  # it was on disk, and nothing speaks against it
-    assert d.api.post("/v1/verify").json["operations"] == 0
-    assert lab.ask("client", VIP)
+    for _ in range(5):
+        with injected(d, calls + ":signal=SIGKILL:when=1", thread=thread):
+            with pytest.raises((OSError, http.client.HTTPException)):
+                d.api.put("/v1/config", changed(lab))
+            d.proc.wait(10)
+        d = again(name)
+        is_there = has_change(d.api)
+        assert d.api.status()["generation"] == 1 + is_there
+        assert d.api.post("/v1/verify").json["operations"] == 0
+        assert lab.ask("client", VIP)
+        if is_there or calls == "fdatasync":
+            return
+        # The thread was killed at something else that it had to ask the kernel, before the change.
+    raise AssertionError("it was on disk, and nothing speaks against it")
 
 
 # -- the kernel refuses

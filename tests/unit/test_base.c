@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/by_name.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -277,6 +278,26 @@ START_TEST(test_suggest_ignores_very_long_words)
 }
 END_TEST
 
+START_TEST(test_sorted_by_name)
+{
+	static const char *const names[] = { "web",    "web-1",          "we",
+					     "web-10", "web-1000000001", "web-1000000000",
+					     "web-2",  "w\xc3\xa4",      "web-100000000" };
+	struct by_name items[sizeof(names) / sizeof(*names)];
+	size_t n = sizeof(names) / sizeof(*names);
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = (struct by_name){ .name = names[i], .object = names[i] };
+	by_name_sort(items, n);
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_ptr_eq(items[i].object, items[i].name);
+		if (i > 0)
+			ck_assert_int_lt(strcmp(items[i - 1].name, items[i].name), 0);
+	}
+	by_name_sort(items, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base");
@@ -293,6 +314,7 @@ int main(void)
 	tcase_add_test_raise_signal(tc, test_mem_overflow_aborts, SIGABRT);
 	tcase_add_loop_test(tc, test_suggest, 0, (int)(sizeof(mistyped) / sizeof(mistyped[0])));
 	tcase_add_test(tc, test_suggest_ignores_very_long_words);
+	tcase_add_test(tc, test_sorted_by_name);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
