@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from conftest import config, service, web
-from health_testing import check, refuse, wait_state
+from conftest import config, listener, service, web
+from health_testing import blackholed, check, refuse, wait_state
 from lab import VIP
 from namespaces import wait_for
+from servers import parse_reply
 
 ALL = {"b1", "b2", "b3"}
 
@@ -66,3 +67,50 @@ def test_both_must_agree(lab, start):
     assert b["state"] == "down" and b["results"][0]["result"] == "ok"
     d.api.must("PATCH", "/v1/services/web", {"check": {"observe": "off"}})
     wait_for(lambda: d.api.get("/v1/services/web/health").json["backends"]["b1"]["state"] == "up", 10)
+
+
+def ask_dns(lab, n):
+    """n clients ask the service dns once; who answered, None for nobody."""
+    socks = [lab.socket("client", kind=socket.SOCK_DGRAM) for _ in range(n)]
+    answers = []
+    for s in socks:
+        s.connect((VIP, 53))
+        s.send(b"?")
+    for s in socks:
+        s.settimeout(0.5)
+        try:
+            answers.append(parse_reply(s.recv(2048).decode()).backend)
+        except socket.timeout:
+            answers.append(None)
+        s.close()
+    return answers
+
+
+def test_udp_without_reply(lab, start):
+    """A backend that does not reply to datagrams is out when asked for, and only then."""
+    d = start(config(lab, dns=service(
+        lab, listeners=[listener(VIP, 53, "udp")], port=53, names=["b1", "b2"], udp_timeout_s=1,
+        check=check("none", observe="connections", observe_failures=3, observe_window_ms=60000, inhibit_s=600))))
+
+    def unreplied():
+        """How many flows to b1 ended so; looking at expired entries makes the kernel end them."""
+        lab.conntrack("-p", "udp")
+        return d.api.get("/v1/stats").json["services"]["dns"]["backends"]["b1"]["failed"]
+
+    def health():
+        return d.api.get("/v1/services/dns/health").json["backends"]
+
+    assert set(ask_dns(lab, 4)) == {"b1", "b2"}
+    with blackholed(lab, "b1"):
+        assert ask_dns(lab, 8).count(None) == 4
+        wait_for(lambda: unreplied() == 4, 20, "the flows are over")
+        assert health()["b1"]["state"] != "down"
+        d.api.must("PATCH", "/v1/services/dns", {"check": {"observe_udp": True}})
+        assert ask_dns(lab, 4).count(None) == 2
+        wait_for(lambda: unreplied() == 6, 20, "the flows are over")
+        assert health()["b1"]["state"] != "down"  # two are not three
+        assert ask_dns(lab, 2).count(None) == 1
+        wait_for(lambda: unreplied() == 7, 20, "the flow is over")
+        d.wait_log("dns/b1 .*-> down .3 connections of clients failed, the last was not answered; out for 600 s", 5)
+        assert ask_dns(lab, 6) == ["b2"] * 6
+    assert health()["b1"]["inhibited_ms"] > 0 and not health()["b2"]["down"]

@@ -123,6 +123,27 @@ class SlowUdp:
         self.sock.close()
 
 
+# "www.test. A?" as a resolver asks it; the answer has the same id.
+QUESTION = "4711" "0100" "0001" "0000" "0000" "0000" "03777777" "0474657374" "00" "0001" "0001"
+
+
+def test_udp_frozen(lab, start, dns):
+    """The process has its socket and does not run: down as soon as fall checks had no reply, up when it goes on."""
+    options = check("udp", port=5353, payload_hex=QUESTION, expect_hex="4711", timeout_ms=400, interval_ms=200, fall=2)
+    d = start(web(lab, listeners=UDP, names=["b1", "b2"], check=options))
+    for b in ("b1", "b2"):
+        wait_state(d, b, "up", "a reply of")
+    with frozen(dns["b1"]):
+        frozen_at = time.monotonic()
+        wait_state(d, "b1", "down", "timeout, waiting for a reply")
+        took = time.monotonic() - frozen_at
+        print("down after %.3f s" % took)
+    d.wait_log("web/b1 going_up -> up", 20)
+    # An interval with its jitter until it is asked, the timeouts one after the other; and what the log and this test take.
+    assert 0.8 <= took <= 0.21 + 2 * 0.4 + 1
+    assert "web/b2 up ->" not in d.log()
+
+
 @pytest.mark.parametrize("options", [dict(type="udp", payload="hello"), dict(type="dns", name="x.test", record="A")],
                          ids=["udp", "dns"])
 def test_slow_answers(lab, start, options):

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""When backends are asked: many checks of one interval do not fall into step, nor stay in it."""
+
+import cmath
+import os
+import signal
+import socket
+import threading
+import time
+
+from conftest import config, listener, service
+from health_testing import check
+from lab import VIP
+from namespaces import wait_for
+
+N, INTERVAL_S, PORT = 200, 0.1, 5999
+
+
+class Recorder:
+    """A server that answers at once, and keeps when each of its clients asked last."""
+
+    def __init__(self, lab, short):
+        self.asked = {}  # {port: (when, how often)}; each backend is asked from a port of its own
+        self.sock = lab.socket(short, kind=socket.SOCK_DGRAM)
+        self.sock.bind(("", PORT))
+        self.sock.settimeout(0.1)
+        self.is_open = True
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        while self.is_open:
+            try:
+                data, peer = self.sock.recvfrom(64)
+                self.sock.sendto(data, peer)
+            except socket.timeout:
+                continue
+            self.asked[peer[1]] = (time.monotonic(), self.asked.get(peer[1], (0, 0))[1] + 1)
+
+    def rounds(self):
+        """How often each client asked, at least."""
+        return min(n for _, n in self.asked.copy().values()) if self.asked else 0
+
+    def step(self):
+        """1: all ask at the same time of the interval; near 0: their times are all over it (the mean of unit vectors)."""
+        times = [t for t, _ in self.asked.copy().values()]
+        return abs(sum(cmath.exp(2j * cmath.pi * t / INTERVAL_S) for t in times)) / len(times)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.is_open = False
+        self.thread.join()
+        self.sock.close()
+
+
+def start_all(lab, start, recorder):
+    """N backends, which all are the recorder; until each was asked."""
+    backends = {"x%d" % i: {"address": lab.backend_addr("b3"), "port": 20000 + i} for i in range(N)}
+    d = start(config(lab, web=service(lab, [listener(VIP, 53, "udp")], backends=backends, check=dict(
+        check("udp", port=PORT, payload="?"), interval_ms=int(1000 * INTERVAL_S), timeout_ms=2000))))
+    wait_for(lambda: len(recorder.asked) == N, 20, "all were asked")
+    return d
+
+
+def stall(d):
+    """The daemon does not run for so long that every check is due when it goes on."""
+    os.kill(d.pid, signal.SIGSTOP)
+    time.sleep(3 * INTERVAL_S)  # time has to pass, there is nothing to see
+    os.kill(d.pid, signal.SIGCONT)
+
+
+def test_spread(lab, start):
+    """All over the interval soon after the start, and again after all were due at once."""
+    with Recorder(lab, "b3") as recorder:
+        d = start_all(lab, start, recorder)
+        wait_for(lambda: recorder.step() < 0.3, 20, "spread over the interval")
+        stall(d)
+        wait_for(lambda: recorder.step() > 0.5, 5, "all are asked at once", 0.001)
+        wait_for(lambda: recorder.step() < 0.3, 20, "spread over the interval")
+        print("after %d rounds: %.2f" % (recorder.rounds(), recorder.step()))
