@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/control.h"
 #include "model/json.h"
+#include "model/put.h"
 
 static const char *const states[] = {
 	[BACKEND_ENABLED] = "enabled",
@@ -283,13 +283,6 @@ void check_control(struct reader *r, const struct at *at, const struct service *
 	/* As much as the quorum, and it would never be lost. */
 	problem_text(r, &at_hysteresis, found, "expected less than the quorum, %" PRIu32,
 		     c->quorum);
-}
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	if (!value)
-		abort(); /* out of memory, as in mem.c */
-	json_object_set_new_nocheck(object, key, value);
 }
 
 void put_backend_control(json_t *object, const struct backend *b)

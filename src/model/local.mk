@@ -33,6 +33,8 @@ libfnat_la_SOURCES += \
 	%D%/config_text.c \
 	%D%/control.h \
 	%D%/control_json.c \
+	%D%/hash.h \
+	%D%/hash_json.c \
 	%D%/index.h \
 	%D%/json.h \
 	%D%/json_text.c \
@@ -45,6 +47,7 @@ libfnat_la_SOURCES += \
 	%D%/persistence.c \
 	%D%/persistence.h \
 	%D%/pool_json.c \
+	%D%/put.h \
 	%D%/reader.c \
 	%D%/reader.h \
 	%D%/service_check.c \

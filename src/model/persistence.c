@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "model/json.h"
+#include "model/put.h"
 #include "model/reader.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -255,12 +256,6 @@ void persistence_check(struct reader *r, const struct at *at, const struct servi
 	}
 	if (s->n_pins > 0 || s->persistence.timeout_s > 0)
 		check_ports_alike(r, at, s);
-}
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	if (!value || json_object_set_new_nocheck(object, key, value) < 0)
-		abort(); /* out of memory, as in mem.c */
 }
 
 json_t *persistence_to_json(const struct persistence *p)

@@ -5,7 +5,6 @@
  * wrong, so that a message can number elements as the document does; service_new() makes the
  * compact value of it.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,9 @@
 #include "base/mem.h"
 #include "model/check_field.h"
 #include "model/control.h"
+#include "model/hash.h"
 #include "model/json.h"
+#include "model/put.h"
 #include "model/reader.h"
 #include "model/udp.h"
 
@@ -22,18 +23,6 @@
 static const char *const refusals[] = {
 	[REFUSAL_REJECT] = "reject",
 	[REFUSAL_DROP] = "drop",
-};
-
-static const char *const hash_keys[] = {
-	[HASH_SOURCE] = "source",
-	[HASH_SOURCE_PORT] = "source_port",
-	[HASH_FIVE_TUPLE] = "five_tuple",
-};
-
-static const struct hash hash_default = {
-	.key = HASH_SOURCE,
-	.prefix4 = HASH_PREFIX4_MAX,
-	.prefix6 = HASH_PREFIX6_MAX,
 };
 
 static void read_listener_address(struct reader *r, const struct at *at, const json_t *value,
@@ -269,69 +258,6 @@ static void read_refusal(struct reader *r, const struct at *at, const json_t *va
 	problem(r, at, value, "expected %s", expected);
 }
 
-static void read_hash_key(struct reader *r, const struct at *at, const json_t *value, void *out)
-{
-	static const char expected[] = "\"source\", \"source_port\" or \"five_tuple\"";
-	const char *text;
-
-	if (!read_string(r, at, value, expected, &text))
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(hash_keys); i++) {
-		if (strcmp(hash_keys[i], text) == 0) {
-			((struct hash *)out)->key = (enum hash_key)i;
-			return;
-		}
-	}
-	problem(r, at, value, "expected %s", expected);
-}
-
-static void read_hash_prefix4(struct reader *r, const struct at *at, const json_t *value, void *out)
-{
-	json_int_t bits;
-
-	if (read_integer(r, at, value, 1, HASH_PREFIX4_MAX, &bits))
-		((struct hash *)out)->prefix4 = (uint8_t)bits;
-}
-
-static void read_hash_prefix6(struct reader *r, const struct at *at, const json_t *value, void *out)
-{
-	json_int_t bits;
-
-	if (read_integer(r, at, value, 1, HASH_PREFIX6_MAX, &bits))
-		((struct hash *)out)->prefix6 = (uint8_t)bits;
-}
-
-static void read_hash_table_size(struct reader *r, const struct at *at, const json_t *value,
-				 void *out)
-{
-	char expected[128] = "one of";
-	size_t n = strlen(expected);
-	uint32_t size;
-
-	for (size_t i = 0; (size = hash_table_size(i)) && n < sizeof(expected); i++) {
-		if (json_is_integer(value) && json_integer_value(value) == size) {
-			((struct hash *)out)->table_size = size;
-			return;
-		}
-		n += (size_t)snprintf(expected + n, sizeof(expected) - n, "%s %" PRIu32,
-				      i ? "," : "", size);
-	}
-	problem(r, at, value, "expected %s", expected);
-}
-
-static const struct field hash_fields[] = {
-	{ "key", false, read_hash_key },
-	{ "prefix4", false, read_hash_prefix4 },
-	{ "prefix6", false, read_hash_prefix6 },
-	{ "table_size", false, read_hash_table_size },
-};
-
-static void read_hash(struct reader *r, const struct at *at, const json_t *value, void *out)
-{
-	read_object(r, at, value, hash_fields, ARRAY_SIZE(hash_fields),
-		    &((struct service *)out)->hash);
-}
-
 static void read_check(struct reader *r, const struct at *at, const json_t *value, void *out)
 {
 	((struct service *)out)->check = check_read(r, at, value);
@@ -472,17 +398,6 @@ static void check_families(struct reader *r, const struct at *at, const struct s
 	}
 }
 
-static void check_table_size(struct reader *r, const struct at *at, const struct service *s)
-{
-	struct at at_hash = at_member(at, "hash"), at_size = at_member(&at_hash, "table_size");
-	char found[16];
-
-	if (s->hash.table_size == 0 || s->n_backends <= s->hash.table_size)
-		return;
-	snprintf(found, sizeof(found), "%" PRIu32, s->hash.table_size);
-	problem_text(r, &at_size, found, "expected no less than the %zu backends", s->n_backends);
-}
-
 static void check_service(struct reader *r, const struct at *at, const struct service *s,
 			  bool is_read_whole)
 {
@@ -490,7 +405,7 @@ static void check_service(struct reader *r, const struct at *at, const struct se
 		check_listeners_differ(r, at, s);
 	if (s->n_backends > 1)
 		check_backends_differ(r, at, s);
-	check_table_size(r, at, s);
+	check_hash(r, at, s);
 	check_control(r, at, s);
 	check_udp(r, at, s);
 	persistence_check(r, at, s);
@@ -531,18 +446,6 @@ const struct service *service_from_json(const json_t *value, const char *name, c
 	return service_read(&r, &at, value);
 }
 
-static json_t *checked(json_t *value)
-{
-	if (!value)
-		abort(); /* out of memory, as in mem.c: nothing here is invalid UTF-8 */
-	return value;
-}
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new_nocheck(object, key, checked(value));
-}
-
 static json_t *address_to_json(const struct addr *a)
 {
 	char text[ADDR_STRLEN];
@@ -575,26 +478,6 @@ json_t *backend_to_json(const struct backend *b)
 	return object;
 }
 
-static json_t *hash_to_json(const struct hash *h)
-{
-	json_t *object = checked(json_object());
-
-	put(object, "key", json_string_nocheck(hash_keys[h->key]));
-	put(object, "prefix4", json_integer(h->prefix4));
-	put(object, "prefix6", json_integer(h->prefix6));
-	if (h->table_size) /* else by the number of backends: no number says that */
-		put(object, "table_size", json_integer(h->table_size));
-	return object;
-}
-
-/* Does it say something? It stays while another scheduler is tried. */
-static bool shows_hash(const struct service *s)
-{
-	return scheduler_hashes(s->scheduler) || s->hash.key != hash_default.key ||
-	       s->hash.prefix4 != hash_default.prefix4 || s->hash.prefix6 != hash_default.prefix6 ||
-	       s->hash.table_size != hash_default.table_size;
-}
-
 json_t *service_to_json(const struct service *s)
 {
 	json_t *object = checked(json_object());
@@ -608,8 +491,7 @@ json_t *service_to_json(const struct service *s)
 	put(object, "forward", json_string_nocheck("fullnat"));
 	put(object, "pool", json_string_nocheck(s->pool));
 	put(object, "scheduler", json_string_nocheck(s->scheduler));
-	if (shows_hash(s))
-		put(object, "hash", hash_to_json(&s->hash));
+	put_hash(object, s);
 	put(object, "on_unavailable", json_string_nocheck(refusals[s->refusal]));
 	if (s->check)
 		put(object, "check", check_to_json(s->check));

@@ -6,7 +6,8 @@
 #include "model/udp.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "model/put.h"
 
 void read_udp_timeout(struct reader *r, const struct at *at, const json_t *value, void *out)
 {
@@ -33,13 +34,6 @@ void check_udp(struct reader *r, const struct at *at, const struct service *s)
 		return;
 	snprintf(found, sizeof(found), "%u", s->udp_timeout_s);
 	problem_text(r, &at_timeout, found, "expected none beside \"one_packet\"");
-}
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	if (!value)
-		abort(); /* out of memory, as in mem.c */
-	json_object_set_new_nocheck(object, key, value);
 }
 
 void put_udp(json_t *object, const struct service *s)
