@@ -138,6 +138,12 @@ TESTS += %D%/test_json_mistakes
 %C%_test_json_mistakes_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_json_mistakes_LDADD = libfnat.la $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_object
+TESTS += %D%/test_object
+%C%_test_object_SOURCES = %D%/test_object.c %D%/model_testing.h
+%C%_test_object_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%C%_test_object_LDADD = libfnat.la $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_model_walk
 TESTS += %D%/test_model_walk
 %C%_test_model_walk_SOURCES = %D%/test_model_walk.c %D%/model_testing.h
@@ -234,6 +240,18 @@ TESTS += %D%/test_stats
 %C%_test_stats_SOURCES = %D%/test_stats.c %D%/stats_testing.h %D%/model_testing.h
 %C%_test_stats_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_stats_LDADD = libfnat.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_stats_signals
+TESTS += %D%/test_stats_signals
+%C%_test_stats_signals_SOURCES = %D%/test_stats_signals.c %D%/stats_testing.h %D%/model_testing.h
+%C%_test_stats_signals_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%C%_test_stats_signals_LDADD = libfnat.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_stats_walk
+TESTS += %D%/test_stats_walk
+%C%_test_stats_walk_SOURCES = %D%/test_stats_walk.c %D%/stats_testing.h %D%/model_testing.h
+%C%_test_stats_walk_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%C%_test_stats_walk_LDADD = libfnat.la $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_ct_events
 TESTS += %D%/test_ct_events

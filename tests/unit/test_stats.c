@@ -6,10 +6,6 @@
 #include "stats_testing.h"
 
 #define S 1000000000ull
-/* The service whose connections count for health. */
-#define WATCHED                                                                                    \
-	"{\"listeners\":[" L80 "],\"pool\":\"lan\",\"backends\":{" BA "},"                         \
-	"\"check\":{\"type\":\"none\",\"observe\":\"connections\"}}"
 
 static struct world w;
 
@@ -128,150 +124,6 @@ START_TEST(test_what_was_lost_stays_in_the_totals)
 	/* Never less than was known, and no connection was invented. */
 	ck_assert_uint_ge(stats_of_service(w.s, "web").shown[SUM_INPKTS], 6);
 	ck_assert_uint_le(stats_of_service(w.s, "web").shown[SUM_INPKTS], 7);
-}
-END_TEST
-
-/* How a connection that is as in *f ends. */
-static enum meter_end how(uint8_t protocol, uint8_t state, uint32_t status, uint64_t answers,
-			  bool is_expired)
-{
-	struct flow f = make_flow(FLOW_DESTROY, 1, 60);
-
-	f.protocol = protocol;
-	f.state = state;
-	f.status = FLOW_FULLNAT | status;
-	f.packets_out = answers;
-	f.is_expired = is_expired;
-	return flow_end_of(&f);
-}
-
-START_TEST(test_how_connections_end)
-{
-	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_SYN_SENT, 0, 1, false), END_REFUSED);
-	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_SYN_SENT, 0, 0, true), END_FAILED);
-	ck_assert_int_eq(how(IPPROTO_UDP, 0, 0, 0, true), END_FAILED);
-	ck_assert_int_eq(how(IPPROTO_UDP, 0, FLOW_SEEN_REPLY, 1, true), N_ENDS);
-	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_TIME_WAIT, FLOW_SEEN_REPLY, 4, true), N_ENDS);
-	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_ESTABLISHED, FLOW_SEEN_REPLY, 4, true),
-			 END_TIMED_OUT);
-	ck_assert_int_eq(how(IPPROTO_TCP, TCP_STATE_ESTABLISHED, FLOW_SEEN_REPLY, 4, false),
-			 N_ENDS);
-}
-END_TEST
-
-static enum stats_signal last_signal;
-static size_t n_signals;
-
-static uint64_t last_reply_ns;
-
-static void signal_cb(const char *service, const struct backend *b, const struct stats_said *said,
-		      void *arg)
-{
-	ck_assert_str_eq(service, "web");
-	ck_assert_str_eq(b->name, arg);
-	last_signal = said->what;
-	last_reply_ns = said->reply_ns;
-	n_signals++;
-}
-
-START_TEST(test_followers_hear_of_backends)
-{
-	struct flow f = make_flow(FLOW_DESTROY, 1, 60);
-	char name[] = "a";
-
-	stats_follow(w.s, signal_cb, name);
-	feed(&f);
-	ck_assert_int_eq(last_signal, SIGNAL_ANSWERED);
-	f.status = FLOW_FULLNAT;
-	feed(&f);
-	ck_assert_int_eq(last_signal, SIGNAL_REFUSED);
-	f.packets_out = 0;
-	feed(&f); /* deleted by somebody: that says nothing of the backend */
-	ck_assert_uint_eq(n_signals, 2);
-	f.is_expired = true;
-	feed(&f);
-	ck_assert_int_eq(last_signal, SIGNAL_UNANSWERED);
-	ck_assert_uint_eq(stats_of_service(w.s, "web").ends[END_REFUSED], 1);
-	ck_assert_uint_eq(stats_of_service(w.s, "web").ends[END_FAILED], 2);
-	f.kind = FLOW_NEW;
-	feed(&f);
-	ck_assert_uint_eq(n_signals, 3);
-}
-END_TEST
-
-/* Connection number id at this time. */
-static void event_at(enum flow_kind kind, uint32_t id, uint32_t status, uint64_t read_ns)
-{
-	struct flow f = make_flow(kind, 0, 0);
-
-	f.id = id;
-	f.status = FLOW_FULLNAT | status;
-	f.read_ns = read_ns;
-	f.packets_out = 0;
-	f.has_counters = f.is_expired = true;
-	feed(&f);
-}
-
-START_TEST(test_unanswered_is_told_early_and_once)
-{
-	char name[] = "a";
-
-	world_service(&w, "web", WATCHED);
-	stats_follow(w.s, signal_cb, name);
-	event_at(FLOW_NEW, 1, 0, 5 * S); /* nobody watches yet */
-	stats_watch(w.s, true);
-	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
-	event_at(FLOW_NEW, 2, 0, 6 * S);
-	event_at(FLOW_NEW, 2, 0, 6 * S); /* told twice */
-	event_at(FLOW_NEW, 3, 0, 7 * S);
-	event_at(FLOW_UPDATE, 3, FLOW_SEEN_REPLY, 7 * S + 1000);
-	ck_assert_uint_eq(n_signals, 1);
-	ck_assert_int_eq(last_signal, SIGNAL_REPLIED);
-	ck_assert_uint_eq(last_reply_ns, 1000);
-	event_at(FLOW_UPDATE, 3, FLOW_SEEN_REPLY, 8 * S); /* another change */
-	event_at(FLOW_UPDATE, 1, FLOW_SEEN_REPLY, 8 * S);
-	ck_assert_uint_eq(n_signals, 1);
-	stats_overdue(w.s, w.m, 6 * S + STATS_OVERDUE_NS - 1);
-	ck_assert_uint_eq(n_signals, 1);
-	stats_overdue(w.s, w.m, 6 * S + STATS_OVERDUE_NS);
-	ck_assert_uint_eq(n_signals, 2);
-	ck_assert_int_eq(last_signal, SIGNAL_UNANSWERED);
-	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
-	event_at(FLOW_DESTROY, 2, 0, 130 * S); /* its end is no news */
-	ck_assert_uint_eq(n_signals, 2);
-	event_at(FLOW_NEW, 4, 0, 130 * S);
-	event_at(FLOW_DESTROY, 4, 0, 131 * S); /* conntrack is faster */
-	ck_assert_uint_eq(n_signals, 3);
-	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
-	event_at(FLOW_NEW, 5, 0, 132 * S);
-	stats_watch_again(w.s); /* events were lost */
-	stats_overdue(w.s, w.m, 140 * S);
-	ck_assert_uint_eq(n_signals, 3);
-}
-END_TEST
-
-/* More than fit: those are not followed, and all is well with the others. */
-START_TEST(test_unanswered_is_bounded)
-{
-	struct flow f = make_flow(FLOW_NEW, 0, 0);
-	char name[] = "a";
-
-	world_service(&w, "web", WATCHED);
-	stats_follow(w.s, signal_cb, name);
-	stats_watch(w.s, true);
-	f.status = FLOW_FULLNAT;
-	for (uint32_t i = 0; i < 40000; i++) {
-		f.id = i * 7919;
-		f.read_ns = S + i;
-		feed(&f);
-	}
-	event_at(FLOW_UPDATE, 7919, FLOW_SEEN_REPLY, 2 * S);
-	event_at(FLOW_NEW, 1, 0, 2 * S);
-	stats_overdue(w.s, w.m, 100 * S);
-	ck_assert_uint_eq(n_signals, 32768 + 1);
-	stats_watch(w.s, false);
-	event_at(FLOW_NEW, 2, 0, 2 * S);
-	ck_assert_uint_eq(stats_next_overdue_ns(w.s), 0);
 }
 END_TEST
 
@@ -586,109 +438,6 @@ START_TEST(test_a_damaged_file_is_refused)
 }
 END_TEST
 
-/* --- against a naive model that remembers every connection ---------------------------------- */
-
-#define N_CONNECTIONS 64
-
-struct connection {
-	bool lives;
-	uint8_t backend;
-	uint64_t packets;
-};
-
-static struct connection connections[N_CONNECTIONS];
-static uint64_t truth_ended[2], truth_conns[2];
-
-static void feed_connection(const struct connection *c, enum flow_kind kind)
-{
-	struct flow f = make_flow(kind, c->packets, c->packets);
-
-	if (c->backend)
-		f.backend = end_of("10.1.0.12", 8080);
-	feed(&f);
-}
-
-static void step(struct connection *c)
-{
-	switch (rand() % 8) {
-	case 0:
-		if (!c->lives)
-			break;
-		c->lives = false;
-		truth_ended[c->backend] += c->packets;
-		feed_connection(c, FLOW_DESTROY);
-		break;
-	case 1:
-		if (c->lives)
-			break;
-		*c = (struct connection){ true, (uint8_t)(rand() % 2), 1 };
-		truth_conns[c->backend]++;
-		break;
-	default:
-		c->packets += c->lives ? (uint64_t)(rand() % 10) : 0;
-	}
-}
-
-static void some_steps(void)
-{
-	for (int n = rand() % 30; n > 0; n--)
-		step(&connections[rand() % N_CONNECTIONS]);
-}
-
-static uint64_t truth(int backend)
-{
-	uint64_t sum = truth_ended[backend];
-
-	for (int i = 0; i < N_CONNECTIONS; i++) {
-		if (connections[i].lives && connections[i].backend == backend)
-			sum += connections[i].packets;
-	}
-	return sum;
-}
-
-/* Things happen between any two items of the listing. */
-static void list_all(bool is_quiet)
-{
-	stats_list_begin(w.s);
-	for (int i = 0; i < N_CONNECTIONS; i++) {
-		if (connections[i].lives)
-			feed_connection(&connections[i], FLOW_LISTED);
-		if (!is_quiet && rand() % 4 == 0)
-			some_steps();
-	}
-}
-
-START_TEST(test_random_walk)
-{
-	static const char *const names[] = { "a", "b" };
-	uint64_t before[2] = { 0 };
-
-	srand((unsigned int)_i);
-	memset(connections, 0, sizeof(connections));
-	memset(truth_ended, 0, sizeof(truth_ended));
-	memset(truth_conns, 0, sizeof(truth_conns));
-	for (uint64_t round = 1; round < 200; round++) {
-		bool is_quiet = rand() % 4 == 0;
-
-		some_steps();
-		list_all(is_quiet);
-		settle(round * S);
-		for (int b = 0; b < 2; b++) {
-			const struct backend *at = world_backend(&w, "web", names[b]);
-			struct meter m = stats_of_backend(w.s, "web", at);
-
-			ck_assert_uint_ge(m.shown[SUM_INPKTS], before[b]);
-			ck_assert_uint_le(m.shown[SUM_INPKTS], truth(b));
-			if (is_quiet) {
-				ck_assert_uint_eq(m.shown[SUM_INPKTS], truth(b));
-				ck_assert_uint_eq(m.shown[SUM_CONNS], truth_conns[b]);
-			}
-			before[b] = m.shown[SUM_INPKTS];
-		}
-	}
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("stats");
@@ -699,10 +448,6 @@ int main(void)
 	tcase_add_test(t, test_one_that_ends_during_a_listing_counts_once);
 	tcase_add_test(t, test_a_listing_that_broke_off);
 	tcase_add_test(t, test_what_was_lost_stays_in_the_totals);
-	tcase_add_test(t, test_how_connections_end);
-	tcase_add_test(t, test_followers_hear_of_backends);
-	tcase_add_test(t, test_unanswered_is_told_early_and_once);
-	tcase_add_test(t, test_unanswered_is_bounded);
 	tcase_add_test(t, test_rates_are_an_average);
 	tcase_add_test(t, test_events_move_the_living);
 	tcase_add_test(t, test_what_is_told_again_counts_once);
@@ -714,7 +459,6 @@ int main(void)
 	tcase_add_test(t, test_counters_outlive_a_restart);
 	tcase_add_test(t, test_what_is_not_configured_any_more_is_not_restored);
 	tcase_add_test(t, test_a_damaged_file_is_refused);
-	tcase_add_loop_test(t, test_random_walk, 0, 20);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
