@@ -2,12 +2,20 @@
 """TCP through fnat and its peers: connections, requests, bytes, waiting, and what each costs in CPU time.
 
     client (wrk, iperf3) ---- lb ---- b1, b2 (nginx, iperf3)
+       `------------------------------'  |  a link of their own, for "direct"
+       `---------------------------------'
 
 Each contender has a laboratory of its own with the same servers, so that
 nothing is reconfigured between rounds. A connection's cost is the CPU time of
 everybody who takes part in it (load, balancer, servers), divided by their
 number: unlike the rate it does not depend on who else uses the machine. What
 the same costs without a balancer is subtracted.
+
+"Without a balancer" is one of two things. `direct` has no host in between;
+compared with it, a balancer also pays for one more hop, which on one machine
+costs the same cores that client and servers run on. `forwarding` goes through
+the same host, which only routes; compared with it, a balancer pays for
+balancing.
 """
 
 import contextlib
@@ -20,6 +28,7 @@ import tempfile
 import time
 
 import documents
+import flows
 import harness
 from lab import VIP, Fnatd, Lab
 from namespaces import wait_for
@@ -28,6 +37,8 @@ GROUP = "TCP through a balancer"
 WEB, BULK, BACKEND_PORT = 80, 5201, 8080
 CPU_FACTOR, KEEP_ALIVE = 8, 0.95
 PROXIES = ("HAProxy", "nginx stream")
+# What a balancer is compared with: no host in between, and one that only routes.
+BASES = ("direct", "forwarding")
 
 # wrk's own summary has no p99.9. Two threads ask two servers where nobody balances.
 LUA = """
@@ -109,27 +120,30 @@ class Contender:
         return path
 
     def _run(self, argv):
-        """(output, CPU seconds of all who took part)."""
-        pids = [p for s in self.servers + ([self.balancer] if self.balancer else []) for p in _tree(s.pid)]
+        """(output, CPU seconds of all who took part, those of the balancer's own processes)."""
+        own = _tree(self.balancer.pid) if self.balancer else []
+        pids = own + [p for s in self.servers for p in _tree(s.pid)]
         before, children = {p: _cpu_s(p) for p in pids}, _children_s()
         out = self.lab.run("client", argv, timeout=120).stdout
-        return out, _children_s() - children + sum(_cpu_s(p) - before[p] for p in pids)
+        used = {p: _cpu_s(p) - before[p] for p in pids}
+        return out, _children_s() - children + sum(used.values()), sum(used[p] for p in own)
 
     def wrk(self, seconds, connections, is_closing=False):
         script = self._file("ask.lua", LUA % (", ".join('"%s"' % t for t in self.targets), self.port))
         argv = ["wrk", "-t", str(min(2, connections)), "-c", str(connections), "-d", "%ds" % seconds, "-s", script]
         if is_closing:
             argv += ["-H", "Connection: close"]
-        out, cpu = self._run(argv + ["http://%s:%d/" % (self.targets[0], self.port)])
+        out, cpu, own = self._run(argv + ["http://%s:%d/" % (self.targets[0], self.port)])
         result = json.loads(next(line for line in out.splitlines() if line.startswith("JSON "))[5:])
         if result["errors"] > result["requests"] // 100:
             raise RuntimeError("%s: %r" % (type(self).__name__, result))
         result["rate"] = result["requests"] / (result["us"] / 1e6)
         result["cpu_us"] = cpu * 1e6 / result["requests"]
+        result["own_us"] = own * 1e6 / result["requests"]
         return result
 
     def iperf(self, seconds):
-        out, cpu = self._run(["iperf3", "-J", "-c", self.targets[0], "-p", str(BULK), "-t", str(seconds)])
+        out, cpu, _ = self._run(["iperf3", "-J", "-c", self.targets[0], "-p", str(BULK), "-t", str(seconds)])
         n_bytes = json.loads(out)["end"]["sum_received"]["bytes"]
         return {"gbit": n_bytes * 8 / seconds / 1e9, "cpu_ms": cpu * 1e3 / (n_bytes / 1e9)}
 
@@ -139,7 +153,18 @@ class Contender:
 
 
 class Direct(Contender):
-    """No balancer: the client asks the servers, through the same forwarding host."""
+    """Nothing in between: a link from the client to each server."""
+
+    targets = ("10.9.1.2", "10.9.2.2")
+
+    def start(self):
+        self.port = BACKEND_PORT
+        for i, b in enumerate(self.lab.backends, 1):
+            self.lab.link("client", "direct%d" % i, b, "direct0", ["10.9.%d.1/30" % i], ["10.9.%d.2/30" % i])
+
+
+class Forwarding(Contender):
+    """No balancer, but the same host in between, which routes."""
 
     targets = (Lab.backend_addr(1), Lab.backend_addr(2))
 
@@ -147,6 +172,14 @@ class Direct(Contender):
         self.port = BACKEND_PORT
         for b in self.lab.backends:
             self.lab.ip(b, ["route add 198.51.100.0/24 via 10.1.0.1"])
+
+
+class TrackedForwarding(Forwarding):
+    """It also knows the connections, as any host with a firewall does."""
+
+    def start(self):
+        super().start()
+        self.lab.nft_load(flows.CONNTRACK)
 
 
 class Fnat(Contender):
@@ -223,13 +256,16 @@ class Nftlb(Contender):
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-CONTENDERS = {"direct": (Direct, None), "fnat": (Fnat, None), "HAProxy": (HAProxy, "haproxy"),
+CONTENDERS = {"direct": (Direct, None), "forwarding": (Forwarding, None),
+              "conntracked forwarding": (TrackedForwarding, None), "fnat": (Fnat, None), "HAProxy": (HAProxy, "haproxy"),
               "nginx stream": (NginxStream, "/usr/lib/nginx/modules/ngx_stream_module.so"), "nftlb": (Nftlb, "nftlb")}
 
 
-def _open_all(report, stack):
+def _open_all(report, stack, leave_out):
     contenders = {}
     for name, (kind, needs) in CONTENDERS.items():
+        if name in leave_out:
+            continue
         if needs and not (shutil.which(needs) or os.path.exists(needs)):
             report.skip(GROUP, name, "%s is not installed (scripts/install-packages bench)" % needs)
             continue
@@ -247,50 +283,49 @@ def _minus(above, below):
     return [a - b for a, b in zip(above, below)]
 
 
-def run(report, rounds, seconds):
+def _compare(report, name, r, base_name, base):
+    """What it costs beyond the base; returns the rounds of the CPU time that it adds to a connection."""
+    def added(part, key):
+        return _minus(_column(r, part, key), _column(base, part, key))
+
+    than = "" if base_name == "direct" else " to " + base_name
+    report.rounds(GROUP, "%s, added CPU time a connection%s" % (name, than), added("close", "cpu_us"), "us")
+    report.rounds(GROUP, "%s, added CPU time a request on a kept connection%s" % (name, than), added("keep", "cpu_us"), "us")
+    report.rounds(GROUP, "%s, added CPU time a GB%s" % (name, than), added("bulk", "cpu_ms"), "ms")
+    report.ratio(GROUP, "%s / %s, requests on kept connections" % (name, base_name), _column(r, "keep", "rate"),
+                 _column(base, "keep", "rate"), (">=", KEEP_ALIVE) if name == "fnat" else None)
+    report.ratio(GROUP, "%s / %s, requests a CPU second on kept connections" % (name, base_name),
+                 _column(base, "keep", "cpu_us"), _column(r, "keep", "cpu_us"))
+    for key, what in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")):
+        report.rounds(GROUP, "%s, added latency%s, %s" % (name, than, what), added("one", key), "us")
+    return added("close", "cpu_us")
+
+
+def _compare_all(report, results):
+    for i, base in enumerate(BASES):
+        added_us = {name: harness.median(_compare(report, name, r, base, results[base]))
+                    for name, r in results.items() if name not in BASES[:i + 1]}
+        for name in filter(results.get, PROXIES):
+            report.add(GROUP, "added CPU time a connection to %s, %s / fnat" % (base, name),
+                       added_us[name] / max(added_us["fnat"], 0.1), "x", limit=(">=", CPU_FACTOR))
+    for name in filter(results.get, PROXIES):
+        report.ratio(GROUP, "fnat / %s, latency, p99" % name, _column(results["fnat"], "one", "p99"),
+                     _column(results[name], "one", "p99"), ("<=", 1))
+
+
+def run(report, rounds, seconds, leave_out=()):
     if not shutil.which("wrk") or not shutil.which("iperf3"):
         report.skip(GROUP, "all", "wrk or iperf3 is not installed (scripts/install-packages bench)")
         return
     with contextlib.ExitStack() as stack:
-        contenders = _open_all(report, stack)
+        contenders = _open_all(report, stack, leave_out)
         results = harness.interleaved(rounds, {n: (lambda c=c: c.measure(seconds)) for n, c in contenders.items()},
                                       before_round=lambda i: time.sleep(0.5))
-    direct = results["direct"]
-    added_us = {}
     for name, r in results.items():
         report.rounds(GROUP, name + ", connections", _column(r, "close", "rate"), "/s")
         report.rounds(GROUP, name + ", requests on kept connections", _column(r, "keep", "rate"), "/s")
         report.rounds(GROUP, name + ", throughput", _column(r, "bulk", "gbit"), "Gbit/s")
         report.rounds(GROUP, name + ", CPU time a connection, all who take part", _column(r, "close", "cpu_us"), "us")
-    for name, r in results.items():
-        if name == "direct":
-            continue
-        added = _minus(_column(r, "close", "cpu_us"), _column(direct, "close", "cpu_us"))
-        added_us[name] = harness.median(added)
-        report.rounds(GROUP, name + ", added CPU time a connection", added, "us")
-        report.rounds(GROUP, name + ", added CPU time a request on a kept connection",
-                      _minus(_column(r, "keep", "cpu_us"), _column(direct, "keep", "cpu_us")), "us")
-        report.rounds(GROUP, name + ", added CPU time a GB",
-                      _minus(_column(r, "bulk", "cpu_ms"), _column(direct, "bulk", "cpu_ms")), "ms")
-        report.ratio(GROUP, name + " / direct, requests on kept connections", _column(r, "keep", "rate"),
-                     _column(direct, "keep", "rate"), (">=", KEEP_ALIVE) if name == "fnat" else None)
-    _latencies(report, results)
-    for name in PROXIES:
-        if name in added_us:
-            report.add(GROUP, "added CPU time a connection, %s / fnat" % name,
-                       added_us[name] / max(added_us["fnat"], 0.1), "x", limit=(">=", CPU_FACTOR))
-
-
-def _latencies(report, results):
-    """One request at a time on a kept connection."""
-    lowest = None
-    for name, r in results.items():
-        for key, what in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")):
-            if name != "direct":
-                added = _minus(_column(r, "one", key), _column(results["direct"], "one", key))
-                report.rounds(GROUP, "%s, added latency, %s" % (name, what), added, "us")
-                if key == "p99" and name in PROXIES:
-                    lowest = min(filter(lambda x: x is not None, (lowest, harness.median(added))))
-    if lowest is not None:
-        added = _minus(_column(results["fnat"], "one", "p99"), _column(results["direct"], "one", "p99"))
-        report.rounds(GROUP, "fnat, added latency, p99, against the better proxy", added, "us", ("<=", lowest))
+        if contenders[name].balancer:
+            report.rounds(GROUP, name + ", CPU time a connection, its own processes", _column(r, "close", "own_us"), "us")
+    _compare_all(report, results)
