@@ -74,14 +74,27 @@ const char *probe_socket_what(int code)
 	return code == EADDRNOTAVAIL ? "source address" : "socket";
 }
 
-int probe_connect(struct probe *p, int type)
+bool probe_reconnect(const struct probe *p, int fd)
 {
 	struct sockaddr_storage name;
 	socklen_t len = probe_sockaddr(&p->target.address, p->target.port, &name);
+
+	return connect(fd, (struct sockaddr *)&name, len) == 0 || errno == EINPROGRESS;
+}
+
+bool probe_disconnect(int fd)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	return connect(fd, &none, sizeof(none)) == 0;
+}
+
+int probe_connect(struct probe *p, int type)
+{
 	int fd = probe_socket(p, type);
 	const char *what = fd >= 0 ? "connect" : probe_socket_what(errno);
 
-	if (fd >= 0 && (connect(fd, (struct sockaddr *)&name, len) == 0 || errno == EINPROGRESS))
+	if (fd >= 0 && probe_reconnect(p, fd))
 		return fd;
 	close_with(fd, errno);
 	probe_done_errno(p, what, errno);
@@ -94,6 +107,14 @@ int probe_connect_error(int fd)
 	socklen_t len = sizeof(code);
 
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0 ? errno : code;
+}
+
+bool probe_is_connected(int fd)
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+
+	return getpeername(fd, (struct sockaddr *)&name, &len) == 0;
 }
 
 void probe_close_reset(int fd)

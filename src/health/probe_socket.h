@@ -29,6 +29,12 @@ int probe_connect(struct probe *p, int type);
 
 /* The outcome of that, once it is writable: 0 or an errno. */
 int probe_connect_error(int fd);
+bool probe_is_connected(int fd);
+
+/* Reset a TCP connection; the socket is as before connect(2). False: it is of no use any more. */
+bool probe_disconnect(int fd);
+/* Begin a connection to the target with a socket that has none. False: with errno. */
+bool probe_reconnect(const struct probe *p, int fd);
 
 /* Close a TCP connection with a reset: no TIME_WAIT here, 10,000 checks a second leave none. */
 void probe_close_reset(int fd);

@@ -2,49 +2,113 @@
 /*
  * tcp: a connection is accepted. That is all it shows: a process that hangs still has a kernel
  * that accepts, until its backlog is full.
+ *
+ * Most of what a check costs is the kernel's: a socket is made, watched, connected, closed. So a
+ * backend keeps its socket, and epoll its entry. connect(2) to AF_UNSPEC resets the connection,
+ * which leaves no TIME_WAIT, and gives the local address and port back; what is left is as good
+ * as new, and edges are all that is seen of it. The files that fnatd
+ * may open are not for checks alone: beyond half of them a socket is made each time.
  */
 #include <event2/event_struct.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 
+#include "base/mem.h"
 #include "health/probe_socket.h"
 #include "health/probe_types.h"
 
 struct tcp {
 	struct probe probe;
 	struct event event;
-	int fd;
+	int fd; /* as fd + 1; 0: none is open */
 };
+
+struct tcp_shared {
+	size_t n_open, kept_max;
+};
+
+static void close_socket(struct tcp *t)
+{
+	struct tcp_shared *s = probe_shared(&t->probe);
+
+	if (!t->fd)
+		return;
+	event_del(&t->event);
+	probe_close_reset(t->fd - 1);
+	t->fd = 0;
+	s->n_open--;
+}
+
+/* The connection goes, the socket may stay. */
+static void disconnect(struct tcp *t)
+{
+	const struct tcp_shared *s = probe_shared(&t->probe);
+
+	if (s->n_open > s->kept_max || !probe_disconnect(t->fd - 1))
+		close_socket(t);
+}
 
 static void tcp_stop(struct probe *p)
 {
-	struct tcp *t = (struct tcp *)p;
-
-	event_del(&t->event);
-	probe_close_reset(t->fd);
+	close_socket((struct tcp *)p);
 }
 
 static void tcp_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct probe *p = arg;
-	int code = probe_connect_error(fd);
+	struct tcp *t = arg;
+	struct probe *p = &t->probe;
+	/* Writable, and no more than that: neither an error nor an end, so nobody need be asked. */
+	int code = what & EV_READ ? probe_connect_error(fd) : 0;
 
-	(void)what;
-	tcp_stop(p);
-	if (code)
+	if (!p->is_running) /* an edge of having disconnected */
+		return;
+	if (code == 0 && what & EV_READ && !probe_is_connected(fd))
+		return;
+	if (code) {
+		close_socket(t);
 		probe_done_errno(p, "connect", code);
-	else
-		probe_done(p, PROBE_OK, "connected");
+		return;
+	}
+	disconnect(t);
+	probe_done(p, PROBE_OK, "connected");
 }
 
+static bool connect_anew(struct tcp *t)
+{
+	struct tcp_shared *s = probe_shared(&t->probe);
+	int fd = probe_connect(&t->probe, SOCK_STREAM);
+
+	if (fd < 0)
+		return false;
+	t->fd = fd + 1;
+	s->n_open++;
+	event_assign(&t->event, prober_base(t->probe.prober), fd,
+		     EV_READ | EV_WRITE | EV_ET | EV_PERSIST, tcp_cb, t);
+	event_add(&t->event, NULL);
+	return true;
+}
+
+/* One that was kept may not do any more (its source address has gone); a new one will tell why. */
 static void tcp_start(struct probe *p)
 {
 	struct tcp *t = (struct tcp *)p;
 
-	t->fd = probe_connect(p, SOCK_STREAM);
-	if (t->fd < 0)
-		return;
 	p->stage = "connecting";
-	event_assign(&t->event, prober_base(p->prober), t->fd, EV_WRITE, tcp_cb, t);
-	event_add(&t->event, NULL);
+	if (t->fd && probe_reconnect(p, t->fd - 1))
+		return;
+	close_socket(t);
+	connect_anew(t);
+}
+
+static void *tcp_open(struct prober *r)
+{
+	struct tcp_shared *s = mem_zalloc(sizeof(*s));
+	struct rlimit files;
+
+	(void)r;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		s->kept_max = files.rlim_cur / 2;
+	return s;
 }
 
 const struct probe_type probe_tcp = {
@@ -52,4 +116,7 @@ const struct probe_type probe_tcp = {
 	.bytes = sizeof(struct tcp),
 	.start = tcp_start,
 	.cancel = tcp_stop,
+	.fini = tcp_stop,
+	.open = tcp_open,
+	.close = free,
 };

@@ -17,7 +17,7 @@ struct timer {
 
 /* All zero: empty. */
 struct timers {
-	struct timer **heap;
+	struct timers_entry *heap;
 	size_t n, cap;
 };
 

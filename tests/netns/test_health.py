@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Backends are asked, get no new connections while they are down, and get them again."""
 
+import contextlib
 import datetime
 import json
+import os
 import shutil
+import socket
 import statistics
 import subprocess
+import threading
 import time
 
 import pytest
@@ -267,3 +271,97 @@ def test_metrics(lab, start):
             subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=True)
     finally:
         allow()
+
+
+class Acceptor:
+    """A server on a port of a backend; connections are given to act() and closed then, if they are not already."""
+
+    def __init__(self, lab, short, port, act):
+        self.sock = lab.socket(short)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind(("", port))
+        self.sock.listen(64)
+        self.sock.settimeout(0.1)
+        self.act, self.is_open = act, True
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        while self.is_open:
+            try:
+                connection, peer = self.sock.accept()
+            except socket.timeout:
+                continue
+            with connection, contextlib.suppress(ConnectionResetError):
+                connection.settimeout(5)
+                self.act(connection, peer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.is_open = False
+        self.thread.join()
+        self.sock.close()
+
+
+def test_tcp_connections_are_reset(lab, start):
+    """Each check is a connection of its own, from a port of its own, that ends with a reset: nothing is left."""
+    ends = []
+
+    def act(connection, peer):
+        try:
+            ends.append((peer, connection.recv(100)))
+        except ConnectionResetError:
+            ends.append((peer, "reset"))
+
+    with Acceptor(lab, "b1", 9100, act):
+        d = start(web(lab, names=["b1"], port=9100, check=check("tcp")))
+        wait_for(lambda: len(ends) >= 10, 20, "ten checks")
+        assert {end for _, end in ends} == {"reset"}
+        assert len({peer[1] for peer, _ in ends}) > 1
+        assert "TIME-WAIT" not in lab.run("lb", ["ss", "-Htan"]).stdout
+        assert d.api.get("/v1/services/web/health").json["backends"]["b1"]["failed"] == 0
+
+
+@pytest.mark.parametrize("act", [lambda c, _: c.sendall(b"220 hello\r\n"), lambda c, _: None], ids=["speaks", "closes"])
+def test_tcp_server_that_does_more(lab, start, act):
+    """One that says something at once, or has enough of the connection: it was accepted."""
+    with Acceptor(lab, "b1", 9100, act):
+        d = start(web(lab, names=["b1"], port=9100, check=check("tcp")))
+        b = wait_for(lambda: (lambda h: h if h["ok"] >= 10 else None)(
+            d.api.get("/v1/services/web/health").json["backends"]["b1"]), 20)
+        assert b["failed"] == 0 and b["state"] == "up"
+
+
+def newest(daemon):
+    return daemon.api.get("/v1/services/web/health").json["backends"]["b1"]["results"][0]
+
+
+def test_source_that_goes(lab, start):
+    """Without its source address the balancer cannot ask; that says nothing of the backend, which stays up."""
+    address = ["10.1.0.77/32", "dev", "lo"]
+    lab.run("lb", ["ip", "addr", "add"] + address)
+    try:
+        d = start(web(lab, names=["b1"], check=check("tcp", source="10.1.0.77", fall=1)))
+        wait_state(d, "b1", "up")
+        lab.run("lb", ["ip", "addr", "del"] + address)
+        wait_for(lambda: newest(d)["result"] == "undone" and "source address" in newest(d)["reason"], 10)
+        lab.run("lb", ["ip", "addr", "add"] + address)
+        wait_for(lambda: newest(d)["result"] == "ok", 10)
+        assert "web/b1 up ->" not in d.log()
+    finally:
+        lab.run("lb", ["ip", "addr", "del"] + address, check=False)
+
+
+def test_more_backends_than_files(lab, start):
+    """The sockets that checks keep leave files for others, and all backends are asked all the same."""
+    n_files, n_backends = 300, 280
+    many = {"x%d" % i: {"address": lab.backend_addr("b1"), "port": 20000 + i} for i in range(n_backends)}
+    doc = web(lab, check=check("tcp", port=8080, interval_ms=500))
+    doc["services"]["web"]["backends"] = many
+    d = start(doc, wrapper=("prlimit", "--nofile=%d:%d" % (n_files, n_files)))
+    health = wait_for(lambda: (lambda h: h if min(b["ok"] for b in h.values()) >= 5 else None)(
+        d.api.get("/v1/services/web/health").json["backends"]), 30)
+    assert not [b for b in health.values() if b["failed"] or b["undone"]]
+    assert len(os.listdir("/proc/%d/fd" % d.pid)) > n_files // 2
