@@ -39,14 +39,15 @@ struct balancer {
 /* ... but somebody looks at least so often. */
 #define INTERVAL_MAX_MS 8000
 
-/* By what the look took, and the batch of the one before it. */
+/* By the CPU time of the look, and of what came of the one before it: a machine that is busy with
+ * other things does not make it look seldom. */
 static unsigned int interval_ms(const struct balancer *b, uint64_t took_ns)
 {
 	struct engine_status status;
 	uint64_t ms;
 
 	engine_status(b->engine, &status);
-	ms = (took_ns + status.last_commit_ns) * SHARE / 1000000;
+	ms = (took_ns + status.last_runtime_cpu_ns) * SHARE / 1000000;
 	if (ms < BALANCER_INTERVAL_MS)
 		return BALANCER_INTERVAL_MS;
 	return ms < INTERVAL_MAX_MS ? (unsigned int)ms : INTERVAL_MAX_MS;

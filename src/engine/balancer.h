@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Services with a load-aware scheduler: twice a second, or as often as takes a twentieth of a
- * core, but every 8 s, the live connections of their backends become shares (plan/balance.h). Main
- * loop only.
+ * core's time, what it makes of the kernel included, but every 8 s, the live connections of their
+ * backends become shares (plan/balance.h). Main loop only.
  *
  * While there is such a service conntrack is asked for the events of connections that begin and
  * change, beside those that end: kernel/ct_events.h says what they cost.

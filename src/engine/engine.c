@@ -465,6 +465,7 @@ void engine_status(const struct engine *e, struct engine_status *out)
 		.batches = e->report.batches,
 		.batch_failures = e->report.batch_failures,
 		.last_commit_ns = e->report.last_commit_ns,
+		.last_runtime_cpu_ns = e->last_runtime_cpu_ns,
 		.drift_repaired = e->report.drift_repaired,
 		.garbage = e->report.garbage,
 		.pending = e->waiting.n + (e->is_busy ? e->group.n : 0),

@@ -74,7 +74,8 @@ struct engine_status {
 	struct plan_stats plan;
 	uint64_t batches, batch_failures; /* since start */
 	uint64_t last_commit_ns;
-	uint64_t drift_repaired; /* operations it took to repair foreign changes */
+	uint64_t last_runtime_cpu_ns; /* CPU time to tell the kernel what became known last */
+	uint64_t drift_repaired;      /* operations it took to repair foreign changes */
 	size_t garbage;
 	size_t pending;         /* requests waiting */
 	int64_t rollback_at_ms; /* not 0: unless confirmed until then (CLOCK_REALTIME) ... */

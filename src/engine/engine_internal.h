@@ -40,6 +40,7 @@ struct engine {
 	struct departed departed; /* to go with the next JOB_RUNTIME */
 	bool is_telling;          /* a JOB_RUNTIME is at the writer */
 	uint64_t n_told, n_known; /* of those: sent, and the last one that is in the kernel */
+	uint64_t last_runtime_cpu_ns;
 	struct {
 		engine_observe_fn *fn;
 		void *arg;

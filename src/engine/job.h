@@ -69,7 +69,8 @@ struct job {
 	struct ops ops;
 	long n_ops;
 	uint64_t took_ns;
-	char *text; /* from open_memstream(3): free() */
+	uint64_t cpu_ns; /* that it took, of whichever thread; JOB_RUNTIME: of both */
+	char *text;      /* from open_memstream(3): free() */
 	size_t text_len;
 	struct placement *placements;
 	size_t n_placements;

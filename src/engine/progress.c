@@ -85,6 +85,7 @@ static void send_to_kernel(struct engine *e)
  */
 static void send_runtime(struct engine *e)
 {
+	uint64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct job *job;
 
 	if (!e->is_started || e->report.is_flushed || e->is_committing || e->is_telling ||
@@ -94,6 +95,7 @@ static void send_runtime(struct engine *e)
 	job->runtime_number = ++e->n_told;
 	runtime_take(e->runtime, e->model, &job->runtime);
 	departed_move(&job->departed, &e->departed);
+	job->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 	e->is_telling = true;
 	progress_send_job(e, job);
 }
@@ -105,6 +107,7 @@ void progress_runtime_done(struct engine *e, struct job *job)
 	if (job->code >= 0) {
 		log_debug("engine", "what is known of %zu services is in the kernel (%llu us)",
 			  job->runtime.n, (unsigned long long)(job->took_ns / 1000));
+		e->last_runtime_cpu_ns = job->cpu_ns;
 		e->is_telling = false;
 		e->n_known = job->runtime_number;
 		progress_advance(e);

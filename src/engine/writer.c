@@ -152,11 +152,12 @@ static void send_back(struct writer *w, struct job *job)
 
 static void do_job(struct writer *w, struct job *job)
 {
-	uint64_t start = clock_mono_ns();
+	uint64_t start = clock_mono_ns(), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	run[job->kind](w, job);
 	job->code = job->n_ops < 0 ? (int)job->n_ops : 0;
 	job->took_ns = clock_mono_ns() - start;
+	job->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	send_back(w, job);
 }
 

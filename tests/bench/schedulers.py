@@ -6,6 +6,7 @@ A flow's cost is measured as in flows.py; rr is what the others are compared wit
 
 import json
 import socket
+import statistics
 import struct
 import subprocess
 import time
@@ -17,7 +18,7 @@ from daemons import Daemon
 
 PLAIN_LIMIT, STICKY_LIMIT = 1.15, 1.5
 REBALANCE_LIMIT = 20
-SERVICES, BACKENDS, RATE = 1000, 10, 10000
+SERVICES, BACKENDS, RATE, STAY_S = 1000, 10, 10000, 5
 GROUP, REBALANCE = "Schedulers: CPU time of a new flow", "Rebalancing"
 
 STICKY = {"persistence": {"timeout_s": 300}}
@@ -102,10 +103,24 @@ def _moved(daemon):
     raise KeyError("fnat_balance_slots_moved_total")
 
 
+def _balance(daemon, i):
+    return daemon.connection.get("/v1/services/s%d/placements" % i)["balance"]
+
+
+def _evenness(report, daemon, looks, seconds):
+    """As fnatd publishes it: each service's worst backend, off the mean of its backends, at the last look."""
+    errors = sorted(_balance(daemon, i)["error_ppm"] / 1e4 for i in range(SERVICES))
+    note = "a look each %.1f s; %d connections a backend, of which one is %.0f %%" % (
+        seconds / max(looks, 1), RATE * STAY_S / SERVICES / BACKENDS, 100 * SERVICES * BACKENDS / RATE / STAY_S)
+    report.add(REBALANCE, "worst backend of a service off its mean, median of the services", statistics.median(errors), "%",
+               note=note)
+    report.add(REBALANCE, "the same, 95th percentile", errors[len(errors) * 95 // 100], "%")
+
+
 def rebalance(report, lab, seconds):
     path = flows.Path(lab, "rebalance")
-    lab.sysctl(path.lb, {"net/netfilter/nf_conntrack_udp_timeout": 5})
-    lab.sysctl(path.lb, {"net/netfilter/nf_conntrack_udp_timeout_stream": 5})
+    lab.sysctl(path.lb, {"net/netfilter/nf_conntrack_udp_timeout": STAY_S})
+    lab.sysctl(path.lb, {"net/netfilter/nf_conntrack_udp_timeout_stream": STAY_S})
     lab.ip(path.lb, ["route add 10.0.0.0/9 via %s" % flows.BACKENDS[0]])
     # All backends in one: each answers from the address that was asked.
     lab.ip(path.dst, ["route add local 10.0.0.0/9 dev lo"])
@@ -119,12 +134,14 @@ def rebalance(report, lab, seconds):
     daemon = Daemon(lab, path.lb, config)
     load = _Load(path, SERVICES)
     load.run(8)  # until as many end as begin
+    looks, moved = _balance(daemon, 0)["steps"], _moved(daemon)
     before, start = daemon.cpu_s(), time.monotonic()
-    moved = _moved(daemon)
     rate = load.run(seconds)
-    share = (daemon.cpu_s() - before) / (time.monotonic() - start) * 100
-    moved = (_moved(daemon) - moved) / seconds
+    took = time.monotonic() - start
+    share = (daemon.cpu_s() - before) / took * 100
+    looks, moved = _balance(daemon, 0)["steps"] - looks, (_moved(daemon) - moved) / took
     report.add(REBALANCE, "share of a core: %d wlc services x %d backends, %d connections/s" % (SERVICES, BACKENDS, RATE),
                share * RATE / rate, "%", limit=("<=", REBALANCE_LIMIT),
                note="measured at %.0f/s, %.0f slots moved a second" % (rate, moved))
+    _evenness(report, daemon, looks, took)
     daemon.stop()

@@ -24,8 +24,9 @@ struct load {
 	double stay_s[N_MAX]; /* mean, at each backend */
 	double long_part;     /* of the connections stay 20 times as long */
 	double arrivals_s;
-	double end_s, steady_s; /* measured from steady_s on */
-	double late_s;          /* the last backend joins then; 0: it is there */
+	double end_s, steady_s;      /* measured from steady_s on */
+	double late_s;               /* the last backend joins then; 0: it is there */
+	double mean_off, worst_more; /* from IPVS, at most; 0: 5 % */
 };
 
 struct end {
@@ -212,6 +213,11 @@ static void sim_free(struct sim *s)
 	free(s);
 }
 
+static double or_5_percent(double bound)
+{
+	return bound > 0 ? bound : 0.05;
+}
+
 /* Each backend has on average what IPVS gives it, to 5 %, and its moments are no worse by 5 %. */
 static void compare(const char *name, const struct load *l)
 {
@@ -225,9 +231,9 @@ static void compare(const char *name, const struct load *l)
 	       "%.1f of %u slots moved a step\n",
 	       name, off * 100, worst * 100, worst_now * 100,
 	       (double)slots->n_moved / slots->n_steps, slots->size);
-	ck_assert_msg(off < 0.05, "%s: %.2f %%", name, off * 100);
-	ck_assert_msg(worst < worst_now + 0.05, "%s: %.2f %%, IPVS %.2f %%", name, worst * 100,
-		      worst_now * 100);
+	ck_assert_msg(off < or_5_percent(l->mean_off), "%s: %.2f %%", name, off * 100);
+	ck_assert_msg(worst < worst_now + or_5_percent(l->worst_more), "%s: %.2f %%, IPVS %.2f %%",
+		      name, worst * 100, worst_now * 100);
 	sim_free(now);
 	sim_free(slots);
 }
@@ -285,6 +291,24 @@ START_TEST(test_late_backend)
 						       .end_s = 120,
 						       .steady_s = 70,
 						       .late_s = 60 });
+}
+END_TEST
+
+/*
+ * One of the thousand of the benchmark: 5 connections a backend. One of them is 20 %, and IPVS
+ * prefers the first backends; slots given out at random would be 64 % off at a moment.
+ */
+START_TEST(test_small_service)
+{
+	compare("wlc, a small service", &(struct load){ .scheduler = "wlc",
+							.n = 10,
+							.weights = SAME(1),
+							.stay_s = SAME(5),
+							.arrivals_s = 10,
+							.end_s = 2000,
+							.steady_s = 100,
+							.mean_off = 0.15,
+							.worst_more = 0.3 });
 }
 END_TEST
 
@@ -390,6 +414,7 @@ int main(void)
 	tcase_add_test(tc, test_short_connections);
 	tcase_add_test(tc, test_unequal_backends);
 	tcase_add_test(tc, test_late_backend);
+	tcase_add_test(tc, test_small_service);
 	tcase_add_test(tc, test_other_schedulers);
 	tcase_add_test(tc, test_idle_backends_come_first);
 	tcase_add_test(tc, test_overflow);
