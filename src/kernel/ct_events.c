@@ -36,6 +36,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kernel/ct_flow.h"
+#include "kernel/nl.h"
 
 /* An event is 300 to 500 bytes, with labels and a security context less than 1,500. */
 #define MESSAGE_BYTES 2048
@@ -232,7 +233,7 @@ static void add_datagram(struct ct_events *e, const struct mmsghdr *header)
 		e->report.n_unreadable++;
 		return;
 	}
-	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
+	for (; nl_message_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
 		add_message(e, nlh);
 }
 

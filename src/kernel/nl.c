@@ -216,7 +216,7 @@ void nl_gather(struct nl *nl, uint32_t first, uint32_t last, struct nl_answers *
 			out->code = (int)n;
 			return;
 		}
-		for (struct nlmsghdr *nlh = (void *)nl->buffer; mnl_nlmsg_ok(nlh, len);
+		for (struct nlmsghdr *nlh = (void *)nl->buffer; nl_message_ok(nlh, len);
 		     nlh = mnl_nlmsg_next(nlh, &len)) {
 			/* Others are left over from what was given up. */
 			if (nlh->nlmsg_seq - first <= last - first)
@@ -285,7 +285,7 @@ int nl_dump_next(struct nl *nl, struct nl_dump *d, nl_message_fn *fn, void *arg)
 		nl->is_dirty = true;
 		return n == -EAGAIN ? -ETIMEDOUT : (int)n;
 	}
-	for (struct nlmsghdr *nlh = (void *)nl->buffer; mnl_nlmsg_ok(nlh, len);
+	for (struct nlmsghdr *nlh = (void *)nl->buffer; nl_message_ok(nlh, len);
 	     nlh = mnl_nlmsg_next(nlh, &len))
 		dump_one(nlh, d, fn, arg);
 	return 0;

@@ -22,6 +22,13 @@
 #define NL_REQUEST_BYTES  4096
 #define NL_EXT_TEXT_BYTES 192
 
+/* Is there a whole message in the next len bytes? mnl_nlmsg_ok() takes its length for signed. */
+static inline bool nl_message_ok(const struct nlmsghdr *nlh, int len)
+{
+	return len >= (int)sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) &&
+	       nlh->nlmsg_len <= (uint32_t)len;
+}
+
 struct nl {
 	struct mnl_socket *sock;
 	uint32_t portid;

@@ -19,6 +19,8 @@
 
 #include <libmnl/libmnl.h>
 
+#include "kernel/nl.h"
+
 /* Of one object as text; what is longer is cut. */
 #define TEXT_BYTES 8192
 
@@ -182,7 +184,7 @@ void trace_datagram(enum trace_direction direction, int bus, const void *bytes, 
 
 	if (!is_enabled || !(out = open_memstream(&text, &size)))
 		return;
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+	for (; nl_message_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		fprintf(out, "trace: %s ", direction == TRACE_SENT ? "->" : "<-");
 		put_message(out, bus, nlh);
 	}

@@ -542,7 +542,8 @@ static void map_parse_own(const char *s, enum map_kind kind, struct map_ref *m)
 {
 	uint8_t bits;
 
-	m->family = digit_family(*s++);
+	if (!(m->family = digit_family(*s++)))
+		return;
 	bits = m->family == AF_INET ? 32 : 128;
 	m->kind = (uint8_t)kind;
 	m->shard = (uint16_t)parse_number(&s, "-", UINT16_MAX);

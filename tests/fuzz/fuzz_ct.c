@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Messages as conntrack's netlink socket gives them (the corpus has real ones): whatever comes,
- *what is read of it is inside the message, and is a connection of one family; and it can be
- *counted, with a service that the corpus' connections belong to.
+ * what is read of it is inside the message, and is a connection of one family; and it can be
+ * counted, with a service that the corpus' connections belong to.
  *
  *	./configure CC=clang-14 --enable-fuzzer && make && tests/fuzz/fuzz_ct CORPUS
  */
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/ct_flow.h"
+#include "kernel/nl.h"
 #include "model/json.h"
 #include "stats/stats.h"
 
@@ -76,13 +77,6 @@ static void count(struct stats *s, const struct model *m, const struct flow *f)
 	stats_list_end(s, m, 1, false);
 }
 
-/* mnl_nlmsg_ok() takes lengths for signed, which the kernel's are small enough for. */
-static bool has_message(const struct nlmsghdr *nlh, int len)
-{
-	return len >= (int)sizeof(*nlh) && nlh->nlmsg_len <= (uint32_t)len &&
-	       mnl_nlmsg_ok(nlh, len);
-}
-
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static struct model *m;
@@ -97,7 +91,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	must(copy != NULL);
 	if (size > 0)
 		memcpy(copy, data, size);
-	for (; has_message(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+	for (; nl_message_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 		if (!ct_flow_read(nlh, &flow))
 			continue;
 		check_flow(&flow);

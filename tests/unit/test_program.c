@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "images.h"
 #include "plan/program.h"
 
@@ -266,13 +267,22 @@ START_TEST(test_not_maps)
 		"pool-4",
 		"pool-lan",
 		"pool-lan5",
+		"pins",
+		"sticky",
+		"gates",
+		"clients",
+		"detour-",
 		"__map0",
 	};
 	char pool[NFT_NAME_BYTES], name[200];
 	struct map_ref m;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		ck_assert_msg(map_parse(names[i], &m, pool) == -EINVAL, "%s", names[i]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *copy = mem_strdup(names[i]); /* so that a read behind its end is found */
+
+		ck_assert_msg(map_parse(copy, &m, pool) == -EINVAL, "%s", copy);
+		free(copy);
+	}
 	memset(name, 'x', sizeof(name));
 	memcpy(name, "pool-", 5);
 	strcpy(name + sizeof(name) - 2, "4");
