@@ -24,6 +24,7 @@
 #include "engine/observer.h"
 #include "engine/overlay.h"
 #include "engine/session_log.h"
+#include "engine/tally.h"
 #include "fnatd_config.h"
 #include "fnatd_health.h"
 #include "fnatd_hook.h"
@@ -43,6 +44,7 @@ struct fnatd {
 	struct observer *observer;
 	struct balancer *balancer;
 	struct limiter *limiter;
+	struct tally *tally;
 	struct drainer *drainer;
 	struct overlay *overlay; /* NULL without --config-readonly */
 	struct hook *hook;       /* NULL: none */
@@ -180,10 +182,12 @@ static void engine_end(struct fnatd *d)
 	observer_free(d->observer);
 	engine_free(d->engine);
 	drainer_free(d->drainer);
+	tally_free(d->tally);
 	overlay_free(d->overlay);
 	assigner_free(d->assigner);
 	d->health = NULL;
 	d->limiter = NULL;
+	d->tally = NULL;
 	d->session_log = NULL;
 	d->budget = NULL;
 	d->balancer = NULL;
@@ -253,6 +257,7 @@ static int try_engine(struct fnatd *d, struct source *s, struct err *err)
 		d->observer = start_observer(d);
 		d->balancer = balancer_new(d->base, d->engine, d->observer);
 		d->limiter = limiter_new(d->base, d->engine, d->observer);
+		d->tally = tally_new(d->base, d->engine, d->observer, opt.table);
 		d->drainer = start_drainer(d);
 		if (d->options->config_readonly)
 			start_overlay(d, &s->initial);
@@ -306,6 +311,7 @@ static int start_api(struct fnatd *d, struct err *err)
 		.observer = d->observer,
 		.balancer = d->balancer,
 		.limiter = d->limiter,
+		.tally = d->tally,
 		.drainer = d->drainer,
 		.overlay = d->overlay,
 		.budget = d->budget,
@@ -365,6 +371,7 @@ static void stop(struct fnatd *d)
 {
 	if (d->engine)
 		engine_drain(d->engine);
+	tally_drain(d->tally);
 	observer_drain(d->observer);
 	drainer_drain(d->drainer);
 	api_free(d->api);

@@ -100,6 +100,7 @@ static struct call *call_new(struct http_request *req, struct api *a)
 	c->observer = a->observer;
 	c->balancer = a->balancer;
 	c->limiter = a->limiter;
+	c->tally = a->tally;
 	c->drainer = a->drainer;
 	c->overlay = a->overlay;
 	c->budget = a->budget;
@@ -180,6 +181,7 @@ int api_new(struct event_base *base, struct engine *e, const struct api_options 
 	a->observer = opt->observer;
 	a->balancer = opt->balancer;
 	a->limiter = opt->limiter;
+	a->tally = opt->tally;
 	a->drainer = opt->drainer;
 	a->overlay = opt->overlay;
 	a->budget = opt->budget;

@@ -14,6 +14,7 @@
 #include "engine/observer.h"
 #include "engine/overlay.h"
 #include "engine/session_log.h"
+#include "engine/tally.h"
 #include "health/health.h"
 
 struct api;
@@ -22,6 +23,7 @@ struct api_options {
 	struct observer *observer;       /* borrowed; outlives the api */
 	struct balancer *balancer;       /* likewise */
 	struct limiter *limiter;         /* likewise */
+	struct tally *tally;             /* likewise */
 	struct drainer *drainer;         /* likewise */
 	struct overlay *overlay;         /* likewise; NULL where there is no file mode */
 	struct budget *budget;           /* likewise */

@@ -65,6 +65,14 @@ static void answer(struct call *c, int status, const char *why, const char *type
 	free(c);
 }
 
+void call_refresh(struct call *c, const char *service, observer_fn *fn)
+{
+	if (c->tally)
+		tally_refresh(c->tally, service, fn, c);
+	else
+		observer_refresh(c->observer, fn, c);
+}
+
 void call_accepted(struct call *c, uint64_t generation)
 {
 	c->accepted = generation;

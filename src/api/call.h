@@ -24,6 +24,7 @@ struct api {
 	struct observer *observer;
 	struct balancer *balancer;
 	struct limiter *limiter;
+	struct tally *tally;
 	struct drainer *drainer;
 	struct overlay *overlay; /* NULL: no file mode */
 	struct budget *budget;
@@ -49,6 +50,7 @@ struct call {
 	struct observer *observer;
 	struct balancer *balancer;
 	struct limiter *limiter;
+	struct tally *tally;
 	struct drainer *drainer;
 	struct overlay *overlay;
 	struct budget *budget;
@@ -75,6 +77,9 @@ void call_answer_problem(struct call *c, int status, const char *fmt, ...)
 /* stream->done() gets arg; the call is freed at once. */
 void call_answer_stream(struct call *c, const char *type, const struct http_stream *stream,
 			void *arg);
+
+/* fn(c) when the statistics are fresh: tally_refresh(). service: a name, or NULL. */
+void call_refresh(struct call *c, const char *service, observer_fn *fn);
 
 /* Before the answer to a change that was accepted: it will be logged, with who made it, at info. */
 void call_accepted(struct call *c, uint64_t generation);

@@ -270,5 +270,5 @@ static void answer(void *arg)
 
 void metrics_get(struct call *c)
 {
-	observer_refresh(c->observer, answer, c);
+	call_refresh(c, NULL, answer);
 }

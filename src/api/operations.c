@@ -17,6 +17,8 @@ static const char *map_word(const struct map_ref *m, bool is_add)
 {
 	if (m->kind == MAP_TIMEOUT)
 		return is_add ? "add timeout" : "delete timeout";
+	if (m->kind == MAP_OVERFLOWED)
+		return is_add ? "add counter" : "delete counter";
 	if (m->kind == MAP_ADDRESSES)
 		return is_add ? "add set" : "delete set";
 	return is_add ? "add map" : "delete map";

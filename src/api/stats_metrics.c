@@ -111,7 +111,7 @@ bool stats_metrics_put(struct stats_metrics *sm, FILE *out)
 
 	while (sm->kind < N_STATS_KINDS) {
 		c = column_at(sm->column);
-		if (!c->metric || sm->line == sm->lines[sm->kind].n) {
+		if (!c->metric || !column_is_of(c, sm->kind) || sm->line == sm->lines[sm->kind].n) {
 			next_column(sm);
 			continue;
 		}

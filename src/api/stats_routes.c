@@ -11,20 +11,11 @@
 #include "api/handlers.h"
 #include "api/stats_ports.h"
 #include "base/mem.h"
-#include "plan/stay.h"
 #include "stats/columns.h"
 
 #define PIECE_BYTES (32u << 10)
 
-/* What the one service that is asked for remembers of its clients: entries of each backend. */
-struct remembered {
-	const struct service *service; /* a reference; NULL: not asked for, or not persistent */
-	uint64_t *of_backend;
-	uint64_t n;
-};
-
 struct stats_stream {
-	struct remembered remembered;
 	struct observer *observer;
 	/* What is asked for; the objects that are configured. */
 	const struct service **services;
@@ -41,11 +32,13 @@ struct stats_stream {
 /* --- JSON ---------------------------------------------------------------------------------- */
 
 /* Names need no escapes: name_check(). */
-static void put_numbers(FILE *out, const struct meter *m)
+static void put_numbers(FILE *out, enum stats_kind kind, const struct meter *m)
 {
 	const struct column *c;
 
 	for (size_t i = 0; (c = column_at(i)); i++) {
+		if (!column_is_of(c, kind))
+			continue;
 		fprintf(out, "%s\"%s\":", i ? "," : "", c->name);
 		if (c->kind == COLUMN_RATE)
 			fprintf(out, "%.2f", c->rate(m));
@@ -66,25 +59,10 @@ static void put_listeners(const struct stats_stream *st, const struct service *s
 		fprintf(st->out, "%s{\"address\":\"%s\",\"protocol\":\"%s\",\"port\":%u,",
 			i ? "," : "", addr_format(&l->address, address), protocol_name(l->protocol),
 			l->port);
-		put_numbers(st->out, &m);
+		put_numbers(st->out, STATS_LISTENER, &m);
 		fputc('}', st->out);
 	}
 	fputc(']', st->out);
-}
-
-static void put_remembered(const struct stats_stream *st, const struct service *s,
-			   const struct backend *b)
-{
-	const struct remembered *r = &st->remembered;
-	const struct backend *was;
-
-	if (!r->service || strcmp(r->service->name, s->name) != 0)
-		return;
-	was = b ? service_backend(r->service, b->name) : NULL;
-	fprintf(st->out, ",\"persistconns\":%" PRIu64,
-		!b    ? r->n
-		: was ? r->of_backend[was - r->service->backends]
-		      : 0);
 }
 
 static void put_backends(const struct stats_stream *st, const struct service *s)
@@ -99,8 +77,7 @@ static void put_backends(const struct stats_stream *st, const struct service *s)
 		if (st->backend && strcmp(st->backend, b->name) != 0)
 			continue;
 		fprintf(st->out, "%s\"%s\":{", comma, b->name);
-		put_numbers(st->out, &m);
-		put_remembered(st, s, b);
+		put_numbers(st->out, STATS_BACKEND, &m);
 		fputc('}', st->out);
 		comma = ",";
 	}
@@ -112,8 +89,7 @@ static void put_service(const struct stats_stream *st, const struct service *s)
 	struct meter m = stats_of_service(observer_stats(st->observer), s->name);
 
 	fprintf(st->out, "\"%s\":{", s->name);
-	put_numbers(st->out, &m);
-	put_remembered(st, s, NULL);
+	put_numbers(st->out, STATS_SERVICE, &m);
 	put_listeners(st, s);
 	put_backends(st, s);
 	fputc('}', st->out);
@@ -156,7 +132,7 @@ static void put_pool(const struct stats_stream *st, const struct pool *p)
 	for (size_t i = 0; i < list.n; i++) {
 		fprintf(st->out, "%s\"%s\":{", i ? "," : "",
 			addr_format(&list.items[i].address, address));
-		put_numbers(st->out, &list.items[i].meter);
+		put_numbers(st->out, STATS_POOL_ADDRESS, &list.items[i].meter);
 		fputc('}', st->out);
 	}
 	fputc('}', st->out);
@@ -215,18 +191,10 @@ static void more(struct http_request *req, void *arg)
 		http_reply_end(req);
 }
 
-static void remembered_fini(struct remembered *r)
-{
-	service_unref(r->service);
-	free(r->of_backend);
-	*r = (struct remembered){ 0 };
-}
-
 static void done(void *arg)
 {
 	struct stats_stream *st = arg;
 
-	remembered_fini(&st->remembered);
 	for (size_t i = 0; i < st->n_services; i++)
 		service_unref(st->services[i]);
 	for (size_t i = 0; i < st->n_pools; i++)
@@ -284,27 +252,19 @@ static void take_pools(struct stats_stream *st, const struct model *m, const cha
 	st->pools[st->n_pools++] = pool_ref(model_pool(m, name));
 }
 
-/* A question on its way. */
-struct question {
-	struct call *call;
-	struct remembered remembered;
-};
-
-/* Gives away what is in *r. */
-static void answer_with(struct call *c, struct remembered *r)
+/* The numbers are fresh. */
+static void answer(void *arg)
 {
 	static const struct http_stream stream = { more, done };
+	struct call *c = arg;
 	const struct model *m = engine_model(c->engine);
 	const char *service = http_query(c->req, "service"), *pool = http_query(c->req, "pool");
 	const char *backend = http_query(c->req, "backend");
 	struct stats_stream *st;
 
-	if (answered_unknown(c, service, backend, pool)) {
-		remembered_fini(r);
+	if (answered_unknown(c, service, backend, pool))
 		return;
-	}
 	st = mem_zalloc(sizeof(*st));
-	st->remembered = *r;
 	st->observer = c->observer;
 	st->backend = backend ? mem_strdup(backend) : NULL;
 	if (service || !pool)
@@ -321,58 +281,12 @@ static void answer_with(struct call *c, struct remembered *r)
 	call_answer_stream(c, JSON_TYPE, &stream, st);
 }
 
-/* The numbers are fresh. */
-static void answer(void *arg)
-{
-	struct question *q = arg;
-
-	answer_with(q->call, &q->remembered);
-	free(q);
-}
-
-static void entries_counted(const struct entries *entries, long total, const struct err *err,
-			    void *arg)
-{
-	struct question *q = arg;
-	struct remembered *r = &q->remembered;
-
-	(void)total;
-	if (err) {
-		call_answer_err(q->call, err);
-		remembered_fini(r);
-		free(q);
-		return;
-	}
-	r->of_backend = mem_calloc(r->service->n_backends + 1, sizeof(*r->of_backend));
-	r->n = entries->n;
-	for (size_t i = 0; i < entries->n; i++) {
-		const struct entry *e = &entries->items[i];
-		const struct backend *b = backend_of_entry(r->service, &e->to, e->to_port);
-
-		if (b)
-			r->of_backend[b - r->service->backends]++;
-	}
-	observer_refresh(q->call->observer, answer, q);
-}
-
-/* The entries are read from the kernel, which takes a while; so of one service only. */
 void stats_get(struct call *c)
 {
-	const struct entries_filter all = { .max = SIZE_MAX };
 	const char *name = http_query(c->req, "service");
-	const struct service *s = name ? model_service(engine_model(c->engine), name) : NULL;
-	struct question *q;
 
-	if (answered_unknown(c, name, http_query(c->req, "backend"), http_query(c->req, "pool")))
-		return;
-	q = mem_zalloc(sizeof(*q));
-	q->call = c;
-	if (!s || s->persistence.timeout_s == 0) {
-		observer_refresh(c->observer, answer, q);
-		return;
-	}
-	q->remembered.service = service_ref(s);
-	engine_entries(c->engine, s->name, &all, false, entries_counted, q);
+	if (!answered_unknown(c, name, http_query(c->req, "backend"), http_query(c->req, "pool")))
+		call_refresh(c, name, answer);
 }
 
 static void zero(void *arg)
@@ -390,5 +304,5 @@ void stats_delete(struct call *c)
 {
 	if (answered_unknown(c, http_query(c->req, "service"), NULL, NULL))
 		return;
-	observer_refresh(c->observer, zero, c);
+	call_refresh(c, NULL, zero);
 }

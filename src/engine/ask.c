@@ -148,6 +148,15 @@ void engine_gates(struct engine *e, const struct gates_asked *of, engine_gates_f
 	progress_send_job(e, job);
 }
 
+void engine_owned(struct engine *e, engine_owned_fn *done, void *arg)
+{
+	struct job *job = job_new(JOB_OWNED);
+
+	job->tell.owned = done;
+	job->arg = arg;
+	progress_send_job(e, job);
+}
+
 void engine_entries(struct engine *e, const char *service, const struct entries_filter *filter,
 		    bool is_delete, engine_entries_fn *done, void *arg)
 {

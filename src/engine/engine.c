@@ -76,6 +76,7 @@ static bool job_settle(struct engine *e, struct job *job)
 	case JOB_ENTRIES:
 	case JOB_FOUND_GATES:
 	case JOB_GATES:
+	case JOB_OWNED:
 	case JOB_DISPOSE:
 	case JOB_CUT:
 	case JOB_STOP:
@@ -111,6 +112,9 @@ static void job_tell(struct engine *e, struct job *job)
 		break;
 	case JOB_GATES:
 		job->tell.gates(&job->gates, job->arg);
+		break;
+	case JOB_OWNED:
+		job->tell.owned(&job->owned, job->arg);
 		break;
 	case JOB_PREFLIGHT:
 		if (job->tell.look)

@@ -163,6 +163,12 @@ struct gate_reports;
 typedef void engine_gates_fn(const struct gate_reports *gates, void *arg);
 void engine_gates(struct engine *e, const struct gates_asked *of, engine_gates_fn *done, void *arg);
 
+/* Services that have numbers of their own in the kernel, asked of the writer thread. fn may take
+ * what is in *of (and leave it empty). */
+struct owned_services;
+typedef void engine_owned_fn(struct owned_services *of, void *arg);
+void engine_owned(struct engine *e, engine_owned_fn *done, void *arg);
+
 /*
  * The weight that each backend of a service would have now if it had no share and room; 0: it does
  * not serve. s is of the engine's model; out has one number for each of its backends.
@@ -173,12 +179,20 @@ void engine_weights(const struct engine *e, const struct service *s, uint32_t *o
 struct standing engine_standing(const struct engine *e, const struct service *s);
 
 /*
+ * fn is called when new connections of a service begin, or cease, to come to whoever serves because
+ * those that they are for have no room; the kernel learns it next: engine_runtime_mark(). One at a
+ * time.
+ */
+typedef void engine_overflow_fn(void *arg);
+void engine_on_overflow(struct engine *e, engine_overflow_fn *fn, void *arg);
+
+/*
  * Follow the configuration: fn is called on the main loop after each accepted change, when the
  * model has it, and by engine_start() with the first one. c is borrowed for the call; what is in it
  * may be referenced. A call delays every request: what takes long (c may have 100,000 changes) is
  * done in slices, later. At most ENGINE_OBSERVERS_MAX.
  */
-#define ENGINE_OBSERVERS_MAX 8
+#define ENGINE_OBSERVERS_MAX 12
 typedef void engine_observe_fn(const struct changes *c, void *arg);
 void engine_observe(struct engine *e, engine_observe_fn *fn, void *arg);
 

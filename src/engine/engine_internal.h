@@ -46,6 +46,8 @@ struct engine {
 		void *arg;
 	} observers[ENGINE_OBSERVERS_MAX];
 	size_t n_observers;
+	engine_overflow_fn *on_overflow;
+	void *on_overflow_arg;
 
 	struct events *events;
 	struct confirm *confirm;

@@ -36,6 +36,12 @@ struct backend_runtime engine_runtime(const struct engine *e, const char *servic
 	return runtime_get(e->runtime, service, backend);
 }
 
+void engine_on_overflow(struct engine *e, engine_overflow_fn *fn, void *arg)
+{
+	e->on_overflow = fn;
+	e->on_overflow_arg = arg;
+}
+
 uint64_t engine_runtime_mark(const struct engine *e)
 {
 	return e->n_told + 1;

@@ -36,6 +36,7 @@ void job_free(struct job *job)
 	free(job->filter.backend);
 	entries_fini(&job->entries);
 	gate_reports_fini(&job->gates);
+	owned_services_fini(&job->owned);
 	free(job->asked);
 	findings_fini(&job->findings);
 	free(job->appeared);

@@ -26,6 +26,7 @@ enum job_kind {
 	JOB_ENTRIES,     /* what `name` remembers of its clients, by `filter`: entries, n_ops */
 	JOB_FOUND_GATES, /* before JOB_START: gates */
 	JOB_GATES,       /* of services `asked`: gates */
+	JOB_OWNED,       /* owned */
 	JOB_PREFLIGHT,   /* of services and pools: findings */
 	JOB_CUT,         /* the sweeper's alone: nothing but `departed` */
 	JOB_REPORT,      /* the writer's own: nothing but the report is new */
@@ -77,6 +78,7 @@ struct job {
 	struct explanation explanation;
 	struct entries entries;
 	struct gate_reports gates;
+	struct owned_services owned;
 	struct findings findings;
 	struct listener *appeared; /* listeners that were not there before: to be swept */
 	size_t n_appeared;
@@ -94,6 +96,7 @@ struct job {
 		engine_explain_fn *explain;
 		engine_entries_fn *entries;
 		engine_gates_fn *gates;
+		engine_owned_fn *owned;
 		engine_look_fn *look; /* may be NULL */
 		engine_cut_fn *cut;
 	} tell;

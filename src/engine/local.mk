@@ -60,6 +60,8 @@ libfnat_la_SOURCES += \
 	%D%/table.h \
 	%D%/table_compare.c \
 	%D%/table_internal.h \
+	%D%/tally.c \
+	%D%/tally.h \
 	%D%/warmup.c \
 	%D%/warmup.h \
 	%D%/writer.c \

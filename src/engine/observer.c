@@ -76,7 +76,7 @@ struct observer {
 	char *saved_path;
 	struct saver *saver; /* NULL: counters end with the daemon */
 	int64_t since_ms, unobserved_ms;
-	uint64_t saved_ns, n_events_saved;
+	uint64_t saved_ns, n_events_saved, n_overflowed_saved;
 	bool had_living; /* when they were saved */
 
 	struct nl nl; /* for the kernel's own counters */
@@ -99,15 +99,18 @@ static void save(struct observer *o)
 	saver_write(o->saver, &saved);
 	o->saved_ns = clock_mono_ns();
 	o->n_events_saved = o->report.n_events;
+	o->n_overflowed_saved = stats_self(o->stats).n_overflowed;
 }
 
 /* Where nothing lives and nothing ended, nothing changed. */
 static void save_now_and_then(struct observer *o)
 {
-	bool has_living = stats_self(o->stats).n_listed > 0;
+	const struct stats_self self = stats_self(o->stats);
+	bool has_living = self.n_listed > 0;
 
 	if (clock_mono_ns() - o->saved_ns < SAVE_INTERVAL_NS ||
-	    (!has_living && !o->had_living && o->n_events_saved == o->report.n_events))
+	    (!has_living && !o->had_living && o->n_events_saved == o->report.n_events &&
+	     o->n_overflowed_saved == self.n_overflowed))
 		return;
 	o->had_living = has_living;
 	save(o);

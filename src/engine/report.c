@@ -94,6 +94,8 @@ void report_standing(const struct service *s, const struct standing *was, const 
 {
 	struct engine *e = arg;
 
+	if (standing_overflows(was) != standing_overflows(is) && e->on_overflow)
+		e->on_overflow(e->on_overflow_arg);
 	if (was->is_below_quorum != is->is_below_quorum) {
 		log_warn("engine", "%s: quorum %u %s: weight %llu is up", s->name,
 			 s->control.quorum, is->is_below_quorum ? "lost" : "reached",

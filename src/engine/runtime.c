@@ -297,7 +297,8 @@ struct standing runtime_standing(const struct runtime *r, const struct service *
 
 static bool is_news(const struct standing *was, const struct standing *is)
 {
-	return was->is_below_quorum != is->is_below_quorum ||
+	return standing_overflows(was) != standing_overflows(is) ||
+	       was->is_below_quorum != is->is_below_quorum ||
 	       was->of[0].serving != is->of[0].serving || was->of[1].serving != is->of[1].serving ||
 	       was->of[0].priority != is->of[0].priority ||
 	       was->of[1].priority != is->of[1].priority;

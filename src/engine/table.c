@@ -327,6 +327,11 @@ long table_entries(struct table *t, const char *service, const struct entries_fi
 	return entries_find(t->nft, t->plan, service, filter, is_delete, out, err);
 }
 
+void table_owned(const struct table *t, struct owned_services *out)
+{
+	plan_owned(t->plan, out);
+}
+
 bool table_garbage_is_overdue(const struct table *t)
 {
 	uint64_t now = clock_mono_ms();

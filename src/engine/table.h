@@ -46,6 +46,9 @@ void table_explain(const struct table *t, const struct packet *packet, struct ex
 long table_entries(struct table *t, const char *service, const struct entries_filter *filter,
 		   bool is_delete, struct entries *out, struct err *err);
 
+/* Services of the plan that have a number. */
+void table_owned(const struct table *t, struct owned_services *out);
+
 /* gates.c. Those that the kernel has, before table_start(); and those of services of the plan. */
 int table_found_gates(struct table *t, struct gate_reports *out, struct err *err);
 void table_gates(struct table *t, const struct gates_asked *of, struct gate_reports *out);

@@ -102,6 +102,11 @@ static void run_gates(struct writer *w, struct job *job)
 	table_gates(w->table, job->asked, &job->gates);
 }
 
+static void run_owned(struct writer *w, struct job *job)
+{
+	table_owned(w->table, &job->owned);
+}
+
 static void run_preflight(struct writer *w, struct job *job)
 {
 	struct preflight_input in = {
@@ -138,6 +143,7 @@ static void (*const run[])(struct writer *, struct job *) = {
 	[JOB_DISPOSE] = run_dispose,
 	[JOB_FOUND_GATES] = run_found_gates,
 	[JOB_GATES] = run_gates,
+	[JOB_OWNED] = run_owned,
 	[JOB_ENTRIES] = run_entries,
 	[JOB_RUNTIME] = run_runtime,
 	[JOB_CUT] = run_nothing,

@@ -14,6 +14,8 @@ const struct number stats_totals[] = {
 	{ ">REFUSED", "refused" },
 	{ ">TIMED-OUT", "timed_out" },
 	{ ">FAILED", "failed" },
+	{ ">PERSIST", "persistconns" },
+	{ ">OVERFLOWED", "overflowed" },
 	{ NULL, NULL },
 };
 

@@ -31,6 +31,8 @@ libfnat_la_SOURCES += \
 	%D%/nft_encode.c \
 	%D%/nft_encode.h \
 	%D%/nft_priv.h \
+	%D%/nft_counters.c \
+	%D%/nft_counters.h \
 	%D%/nft_gates.c \
 	%D%/nft_gates.h \
 	%D%/nft_expr.c \

@@ -86,6 +86,7 @@ struct map_spec nft_map_spec(const struct map_ref *m)
 			.declared_size = m->kind == MAP_STICKY && m->bits ? map_size(m) : 0,
 		};
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_FOREIGN:
 		break;
 	}
@@ -131,6 +132,7 @@ static size_t elem_key(const struct elem *e, uint8_t key[KEY_BYTES])
 		memcpy(key, &e->slot, sizeof(e->slot));
 		return sizeof(e->slot);
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_FOREIGN:
 		break;
 	}
@@ -198,6 +200,7 @@ static void put_data(struct nlmsghdr *nlh, const struct elem *e)
 	switch ((enum map_kind)e->map.kind) {
 	case MAP_ADDRESSES:
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_CLIENTS:
 	case MAP_ALL:
 	case MAP_FOREIGN:
@@ -396,6 +399,7 @@ static bool get_key(const struct raw *raw, size_t key_len, struct elem *out)
 		memcpy(&out->slot, raw->key.at, sizeof(out->slot));
 		return true;
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_FOREIGN:
 		break;
 	}
@@ -492,6 +496,7 @@ static bool get_data(const struct raw *raw, size_t data_len, struct elem *out,
 		get_address(&out->to, out->map.family, raw->value.at);
 		return true;
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_FOREIGN:
 		break;
 	}

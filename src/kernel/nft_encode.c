@@ -142,35 +142,47 @@ void batch_del_table(struct batch *b, const char *table)
 }
 
 /* Attributes of a timeout's data: linux/netfilter/nfnetlink_cttimeout.h, CTA_TIMEOUT_UDP_*. */
-static void add_timeout(struct batch *b, const char *table, const struct map_ref *m, size_t op)
+static void put_timeout(struct nlmsghdr *nlh, const struct map_ref *m)
 {
-	struct nlmsghdr *nlh = message_start(b, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, op);
 	uint32_t seconds = htonl(m->shard - 1u);
-	struct nlattr *data, *policy;
-	char name[NFT_NAME_BYTES];
+	struct nlattr *policy;
 
-	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, table);
-	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, map_name(m, name));
-	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_CT_TIMEOUT));
-	data = mnl_attr_nest_start(nlh, NFTA_OBJ_DATA);
 	mnl_attr_put_u8(nlh, NFTA_CT_TIMEOUT_L4PROTO, IPPROTO_UDP);
 	policy = mnl_attr_nest_start(nlh, NFTA_CT_TIMEOUT_DATA);
 	mnl_attr_put_u32(nlh, CTA_TIMEOUT_UDP_UNREPLIED, seconds);
 	mnl_attr_put_u32(nlh, CTA_TIMEOUT_UDP_REPLIED, seconds);
 	mnl_attr_nest_end(nlh, policy);
-	mnl_attr_nest_end(nlh, data);
-	message_end(b, nlh);
 }
 
-static void del_timeout(struct batch *b, const char *table, const struct map_ref *m, size_t op)
+static struct nlmsghdr *object_start(struct batch *b, const char *table, uint16_t type,
+				     uint16_t flags, const struct map_ref *m, size_t op)
 {
-	struct nlmsghdr *nlh = message_start(b, NFT_MSG_DELOBJ, 0, op);
+	struct nlmsghdr *nlh = message_start(b, type, flags, op);
+	bool is_timeout = m->kind == MAP_TIMEOUT;
 	char name[NFT_NAME_BYTES];
 
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, table);
 	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, map_name(m, name));
-	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_CT_TIMEOUT));
+	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE,
+			 htonl(is_timeout ? NFT_OBJECT_CT_TIMEOUT : NFT_OBJECT_COUNTER));
+	return nlh;
+}
+
+static void add_object(struct batch *b, const char *table, const struct map_ref *m, size_t op)
+{
+	struct nlmsghdr *nlh =
+		object_start(b, table, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, m, op);
+	struct nlattr *data = mnl_attr_nest_start(nlh, NFTA_OBJ_DATA);
+
+	if (m->kind == MAP_TIMEOUT)
+		put_timeout(nlh, m);
+	mnl_attr_nest_end(nlh, data);
 	message_end(b, nlh);
+}
+
+static void del_object(struct batch *b, const char *table, const struct map_ref *m, size_t op)
+{
+	message_end(b, object_start(b, table, NFT_MSG_DELOBJ, 0, m, op));
 }
 
 static void add_map(struct batch *b, const char *table, const struct map_ref *m, size_t op)
@@ -346,7 +358,7 @@ static size_t add_op(struct batch *b, const char *table, const struct op_list *o
 
 	switch ((enum op_kind)op->kind) {
 	case OP_ADD_MAP:
-		(map_has_elements(&op->map) ? add_map : add_timeout)(b, table, &op->map, i);
+		(map_has_elements(&op->map) ? add_map : add_object)(b, table, &op->map, i);
 		break;
 	case OP_ADD_CHAIN:
 		add_chain(b, table, op->chain, i);
@@ -361,7 +373,7 @@ static size_t add_op(struct batch *b, const char *table, const struct op_list *o
 		del_chain(b, table, op->chain, i);
 		break;
 	case OP_DEL_MAP:
-		(map_has_elements(&op->map) ? del_map : del_timeout)(b, table, &op->map, i);
+		(map_has_elements(&op->map) ? del_map : del_object)(b, table, &op->map, i);
 		break;
 	}
 	return 1;

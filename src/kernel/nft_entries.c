@@ -62,7 +62,7 @@ static void on_entries(const struct nlmsghdr *nlh, void *arg)
 	}
 }
 
-static struct nlmsghdr *request(const struct nft *nft, const struct map_ref *map,
+static struct nlmsghdr *request(const char *table, const struct map_ref *map,
 				char buf[NL_REQUEST_BYTES])
 {
 	struct nlmsghdr *nlh;
@@ -70,7 +70,7 @@ static struct nlmsghdr *request(const struct nft *nft, const struct map_ref *map
 
 	memset(buf, 0, NL_REQUEST_BYTES);
 	nlh = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETSETELEM, NFPROTO_INET, 0, 0);
-	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, nft->table);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, map_name(map, name));
 	return nlh;
 }
@@ -97,34 +97,44 @@ int nft_entries_read(struct nft *nft, const struct map_ref *map, struct entries 
 
 	for (int i = 0; i < READ_TRIES && code == -EINTR; i++) {
 		out->n = n_before;
-		code = nl_dump(&nft->nl, request(nft, map, buf), on_entries, &r);
+		code = nl_dump(&nft->nl, request(nft->table, map, buf), on_entries, &r);
 	}
 	return read_result(map, code, err);
 }
 
-int nft_walk_begin(struct nft *nft, const struct map_ref *map, struct err *err)
+int nft_dump_begin(struct nft_dump *d, const char *table, const struct map_ref *map,
+		   struct err *err)
 {
 	char buf[NL_REQUEST_BYTES];
+
+	d->map = *map;
+	return read_result(map, nl_dump_begin(d->nl, request(table, map, buf), &d->dump), err);
+}
+
+int nft_dump_next(struct nft_dump *d, struct entries *out, bool *is_done, struct err *err)
+{
+	struct read r = { &d->map, nft_map_spec(&d->map), out };
+	int code = nl_dump_next(d->nl, &d->dump, on_entries, &r);
+
+	*is_done = code < 0 || d->dump.is_done;
+	return read_result(&d->map, code < 0 ? code : d->dump.code, err);
+}
+
+int nft_walk_begin(struct nft *nft, const struct map_ref *map, struct err *err)
+{
 	int code = nft->walk.nl.sock ? 0 : nl_open(&nft->walk.nl, err);
 
 	if (code < 0)
 		return code;
-	nft->walk.map = *map;
-	if (!nft->walk.dump.is_done)
+	nft->walk.at.nl = &nft->walk.nl;
+	if (!nft->walk.at.dump.is_done)
 		nft->walk.nl.is_dirty = true; /* one that was given up */
-	code = nl_dump_begin(&nft->walk.nl, request(nft, map, buf), &nft->walk.dump);
-	return read_result(map, code, err);
+	return nft_dump_begin(&nft->walk.at, nft->table, map, err);
 }
 
 int nft_walk_next(struct nft *nft, struct entries *out, bool *is_done, struct err *err)
 {
-	const struct map_ref *map = &nft->walk.map;
-	struct read r = { map, nft_map_spec(map), out };
-	struct nl_dump *d = &nft->walk.dump;
-	int code = nl_dump_next(&nft->walk.nl, d, on_entries, &r);
-
-	*is_done = code < 0 || d->is_done;
-	return read_result(map, code < 0 ? code : d->code, err);
+	return nft_dump_next(&nft->walk.at, out, is_done, err);
 }
 
 static void to_elems(const struct map_ref *map, const struct entry *items, size_t n,

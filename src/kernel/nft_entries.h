@@ -7,6 +7,7 @@
 #define FNAT_KERNEL_NFT_ENTRIES_H
 
 #include "kernel/nft.h"
+#include "kernel/nl.h"
 
 /* A client and where it goes. */
 struct entry {
@@ -25,6 +26,19 @@ void entries_fini(struct entries *e);
 /* Append the map's entries. The kernel may change them meanwhile: one may be missing or twice. */
 int nft_entries_read(struct nft *nft, const struct map_ref *map, struct entries *out,
 		     struct err *err);
+
+/*
+ * Piece by piece, about 570 entries each, over anybody's socket: one dump at a time for each. map
+ * and dump are private.
+ */
+struct nft_dump {
+	struct nl *nl;
+	struct map_ref map;
+	struct nl_dump dump;
+};
+int nft_dump_begin(struct nft_dump *d, const char *table, const struct map_ref *map,
+		   struct err *err);
+int nft_dump_next(struct nft_dump *d, struct entries *out, bool *is_done, struct err *err);
 
 /*
  * The same piece by piece, about 570 entries each, over a socket of its own: commits may come in

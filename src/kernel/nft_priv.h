@@ -7,6 +7,7 @@
 
 #include "kernel/nft.h"
 #include "kernel/nft_encode.h"
+#include "kernel/nft_entries.h"
 #include "kernel/nl.h"
 
 /* A chain as it was read, to be compared with what is wanted. */
@@ -47,8 +48,7 @@ struct nft {
 	/* A walk over the entries of a map; its socket is opened for the first one. */
 	struct {
 		struct nl nl;
-		struct nl_dump dump;
-		struct map_ref map;
+		struct nft_dump at;
 	} walk;
 };
 

@@ -168,17 +168,20 @@ static bool is_timeout_so(struct nftnl_obj *o, const struct map_ref *m)
 	       seconds[0] == m->shard - 1u && seconds[1] == m->shard - 1u;
 }
 
-/* Of the kinds of objects only timeouts are fnat's; what else there is goes with the table. */
+/* Of the kinds of objects timeouts and counters are fnat's; what else there is goes with the table.
+ */
 static void add_object(struct reader *r, struct nftnl_obj *o)
 {
 	const char *name = nftnl_obj_get_str(o, NFTNL_OBJ_NAME);
+	uint32_t type = nftnl_obj_get_u32(o, NFTNL_OBJ_TYPE);
 	struct map_ref map = { 0 };
 	char pool[NFT_NAME_BYTES];
 
-	if (nftnl_obj_get_u32(o, NFTNL_OBJ_TYPE) != NFT_OBJECT_CT_TIMEOUT ||
-	    map_parse(name, &map, pool) < 0 || map.kind != MAP_TIMEOUT)
+	if (map_parse(name, &map, pool) < 0 ||
+	    !((type == NFT_OBJECT_CT_TIMEOUT && map.kind == MAP_TIMEOUT) ||
+	      (type == NFT_OBJECT_COUNTER && map.kind == MAP_OVERFLOWED)))
 		return;
-	if (!is_timeout_so(o, &map)) {
+	if (map.kind == MAP_TIMEOUT && !is_timeout_so(o, &map)) {
 		log_warn("nft", "table %s: timeout %s is not declared as fnat does", r->nft->table,
 			 name);
 		r->must_replace = true;

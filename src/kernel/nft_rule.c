@@ -168,6 +168,7 @@ static void load_slot(struct nftnl_rule *rule, const struct program *p)
 		break; /* load_hash() */
 	case PROGRAM_REFUSE:
 	case PROGRAM_DROP:
+	case PROGRAM_FULL:
 		assert(!"a program without slots has no such rule");
 	}
 }
@@ -253,6 +254,14 @@ static void set_count(struct nftnl_expr *e, uint32_t most)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
 }
 
+static void build_overflowed(struct nftnl_rule *rule, const struct program *p)
+{
+	struct map_ref counter = program_overflowed(p);
+	char name[NFT_NAME_BYTES];
+
+	nft_expr_object(rule, NFT_OBJECT_COUNTER, map_name(&counter, name));
+}
+
 /* A set of the kernel's own, an element of which counts for what is at NFT_REG_1. */
 static void build_max(struct nftnl_rule *rule, const struct rule *r)
 {
@@ -276,6 +285,7 @@ static void build_max(struct nftnl_rule *rule, const struct rule *r)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
 	nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, count, 0);
+	build_overflowed(rule, &r->program);
 	nft_expr_verdict(rule, NFT_GOTO, r->name);
 }
 
@@ -406,6 +416,9 @@ static void build(struct nftnl_rule *rule, const struct rule *r)
 	case RULE_MAX_CLIENT:
 	case RULE_MAX_ALL:
 		build_max(rule, r);
+		break;
+	case RULE_OVERFLOWED:
+		build_overflowed(rule, &r->program);
 		break;
 	case RULE_GATE:
 		build_gate(rule, r);

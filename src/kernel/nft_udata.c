@@ -216,6 +216,7 @@ static void put_map(struct nftnl_udata_buf *buf, const struct map_ref *m)
 		put_clients(buf, m->family, m->is_address);
 		break;
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_FOREIGN:
 		assert(!"a foreign map is never made");
 	}

@@ -194,9 +194,10 @@ struct service {
 	struct backend *backends; /* sorted by name */
 	size_t n_backends;
 	struct control control;
-	bool has_control; /* made by service_new(): more than weights decides who is used */
-	uint32_t n_slots; /* never configured: what plan/effective.h wants; 0: by the weights */
-	char *text;       /* service_text(); never copied */
+	bool has_control;  /* made by service_new(): more than weights decides who is used */
+	uint32_t n_slots;  /* never configured: what plan/effective.h wants; 0: by the weights */
+	bool overflows[2]; /* likewise, IPv4, IPv6: those who come are for backends without room */
+	char *text;        /* service_text(); never copied */
 };
 
 /* Ports that a pool's address may give a client when nothing else is said. */
@@ -251,6 +252,8 @@ const char *service_interface(const struct service *s, const struct listener *l)
 
 /* Does the kernel count the connections of some of its backends? */
 bool service_has_gates(const struct service *s);
+/* May connections come that no backend may take, because of their number? */
+bool service_has_limits(const struct service *s);
 
 /* Does it listen on an address of this family? */
 bool service_listens_on(const struct service *s, uint8_t family);

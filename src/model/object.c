@@ -314,6 +314,7 @@ bool service_equal(const struct service *a, const struct service *b)
 	    strcmp(a->pool, b->pool) != 0 || strcmp(a->scheduler, b->scheduler) != 0 ||
 	    !hash_equal(&a->hash, &b->hash) || !check_equal(a->check, b->check) ||
 	    !control_equal(&a->control, &b->control) || a->n_slots != b->n_slots ||
+	    memcmp(a->overflows, b->overflows, sizeof(a->overflows)) != 0 ||
 	    !persistence_equal(a, b))
 		return false;
 	for (size_t i = 0; i < a->n_listeners; i++) {
@@ -374,6 +375,16 @@ bool service_has_gates(const struct service *s)
 			return true;
 	}
 	return false;
+}
+
+bool service_has_limits(const struct service *s)
+{
+	bool has = s->control.max_connections > 0 || s->control.max_connections_per_client > 0 ||
+		   strcmp(s->scheduler, "ovf") == 0;
+
+	for (size_t i = 0; i < s->n_backends && !has; i++)
+		has = s->backends[i].max_connections > 0;
+	return has;
 }
 
 bool service_listens_on(const struct service *s, uint8_t family)

@@ -40,10 +40,11 @@ static bool rules_fit(const struct image *im, const struct chain *c)
 {
 	for (size_t i = 0; i < c->n_rules; i++) {
 		char pool[NFT_NAME_BYTES];
-		struct map_ref m;
+		struct map_ref maps[RULE_MAPS_MAX];
 
-		if (rule_map(&c->rules[i], &m, pool) && !image_map(im, &m))
-			return false;
+		for (size_t n = rule_maps(&c->rules[i], maps, pool); n-- > 0;)
+			if (!image_map(im, &maps[n]))
+				return false;
 	}
 	return true;
 }

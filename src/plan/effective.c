@@ -72,8 +72,9 @@ static bool is_usable(const struct backend *b, const struct backend_runtime *at)
 /* What can be had in one family. */
 struct offers {
 	bool has_normal, has_sorry, has_doubted;
-	bool has_life;           /* somebody is up, and be it without room */
-	uint8_t normal, doubted; /* lowest priority */
+	bool has_life;                 /* somebody is up, and be it without room ... */
+	bool has_full;                 /* ... for any more connections */
+	uint8_t normal, doubted, full; /* lowest priority */
 };
 
 static void offer(bool *has, uint8_t *lowest, uint8_t priority)
@@ -81,6 +82,12 @@ static void offer(bool *has, uint8_t *lowest, uint8_t priority)
 	if (!*has || priority < *lowest)
 		*lowest = priority;
 	*has = true;
+}
+
+/* Not what health says of it keeps it out of use, but how many connections there are. */
+static bool is_crowded(const struct backend *b, const struct backend_runtime *at)
+{
+	return is_meant(b) && !at->is_down && at->is_full && !(at->is_weighed && at->weight == 0);
 }
 
 static void look_at(const struct backend *b, const struct backend_runtime *at, struct offers *o)
@@ -93,6 +100,8 @@ static void look_at(const struct backend *b, const struct backend_runtime *at, s
 	}
 	if (usable)
 		offer(&o->has_normal, &o->normal, b->priority);
+	if (is_crowded(b, at))
+		offer(&o->has_full, &o->full, b->priority);
 	if (!is_meant(b))
 		return;
 	o->has_life = o->has_life || !at->is_down;
@@ -134,6 +143,8 @@ struct standing service_standing(const struct service *s, const struct backend_r
 			out.of[f].serving = SERVING_OPEN;
 			out.of[f].priority = o->doubted;
 		}
+		out.of[f].overflows =
+			o->has_full && !gives_way && (!o->has_normal || o->full < o->normal);
 	}
 	return out;
 }
@@ -329,7 +340,8 @@ static bool is_same(const struct service *a, const struct service *b)
 		    !same_gate(&a->backends[i], &b->backends[i]))
 			return false;
 	}
-	return a->n_slots == b->n_slots;
+	return a->n_slots == b->n_slots &&
+	       memcmp(a->overflows, b->overflows, sizeof(a->overflows)) == 0;
 }
 
 /* Weights of who serves, with what slow start leaves of them; others 0. */
@@ -345,6 +357,8 @@ static void set_weights(struct service *copy, const struct service *s,
 		if (!serves(&standing, &s->backends[i], runtime_of(at, i)))
 			copy->backends[i].weight = 0;
 	}
+	for (int f = 0; f < 2; f++)
+		copy->overflows[f] = standing.of[f].overflows;
 	set_gates(copy, s, at, &standing);
 	set_warm(copy, at, scheduler_find(s->scheduler));
 }

@@ -66,8 +66,14 @@ struct standing {
 	struct {
 		enum serving serving;
 		uint8_t priority; /* SERVING_NORMAL, SERVING_OPEN */
+		bool overflows;   /* they serve because others have no room */
 	} of[2];                  /* IPv4, IPv6 */
 };
+
+static inline bool standing_overflows(const struct standing *s)
+{
+	return s->of[0].overflows || s->of[1].overflows;
+}
 
 /*
  * at: for each backend of s, in its order; NULL: nothing is known. was_below_quorum: what came out

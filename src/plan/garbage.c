@@ -257,10 +257,10 @@ static void revive_chain(struct garbage *g, const struct chain *c)
 	revive(g, find_chain(g, c->name, THING_FOREIGN_RULES));
 	for (size_t i = 0; i < c->n_rules; i++) {
 		char pool[NFT_NAME_BYTES];
-		struct map_ref m;
+		struct map_ref maps[RULE_MAPS_MAX];
 
-		if (rule_map(&c->rules[i], &m, pool))
-			revive(g, find_map(g, &m));
+		for (size_t n = rule_maps(&c->rules[i], maps, pool); n-- > 0;)
+			revive(g, find_map(g, &maps[n]));
 	}
 }
 
@@ -351,10 +351,10 @@ static struct item *hold_chain(struct garbage *g, const char *name)
 	hold(g, item);
 	for (size_t i = 0; item && i < item->op.chain->n_rules; i++) {
 		char pool[NFT_NAME_BYTES];
-		struct map_ref m;
+		struct map_ref maps[RULE_MAPS_MAX];
 
-		if (rule_map(&item->op.chain->rules[i], &m, pool))
-			hold(g, find_map(g, &m));
+		for (size_t n = rule_maps(&item->op.chain->rules[i], maps, pool); n-- > 0;)
+			hold(g, find_map(g, &maps[n]));
 	}
 	return item;
 }

@@ -52,6 +52,7 @@ static void key_text(const struct elem *e, FILE *out)
 		addr_text(&e->address, out);
 		break;
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_FOREIGN:
 		fputc('?', out);
 		break;
@@ -66,6 +67,7 @@ static void data_text(const struct elem *e, FILE *out)
 	switch ((enum map_kind)e->map.kind) {
 	case MAP_ADDRESSES:
 	case MAP_TIMEOUT:
+	case MAP_OVERFLOWED:
 	case MAP_CLIENTS:
 	case MAP_ALL:
 	case MAP_FOREIGN:
@@ -112,6 +114,8 @@ static const char *map_word(const struct map_ref *m)
 
 	if (m->kind == MAP_TIMEOUT)
 		return "ct timeout";
+	if (m->kind == MAP_OVERFLOWED)
+		return "counter";
 	return is_set ? "set" : "map";
 }
 
@@ -151,27 +155,30 @@ static void declaration_text(const struct map_ref *m, const char *between, FILE 
 	unsigned int seconds = m->shard - 1u;
 
 	if (m->kind == MAP_TIMEOUT)
-		fprintf(out, "%spolicy = { unreplied : %u, replied : %u }", between, seconds,
-			seconds);
+		fprintf(out, "%sl3proto inet%spolicy = { unreplied : %u, replied : %u }", between,
+			between, seconds, seconds);
 	else if (map_is_dynamic(m))
 		fprintf(out, "%ssize %" PRIu32 "%sflags %s", between, map_size(m), between,
 			flags_text(m));
 }
 
 /* nft lists what is no map before all maps. */
-static void timeouts_text(const struct image *im, const char **delim, FILE *out)
+static void objects_text(const struct image *im, const char **delim, FILE *out)
 {
 	char name[NFT_NAME_BYTES];
 
 	for (size_t i = 0; i < im->n_maps; i++) {
 		const struct map_ref *m = &im->maps[i];
 
-		if (m->kind != MAP_TIMEOUT)
+		if (map_has_elements(m))
 			continue;
-		fprintf(out, "%s\t%s %s {\n\t\t%s\n\t\tl3proto inet", *delim, map_word(m),
-			map_name(m, name), map_type_text(m));
-		declaration_text(m, "\n\t\t", out);
-		fputs("\n\t}\n", out);
+		fprintf(out, "%s\t%s %s {\n", *delim, map_word(m), map_name(m, name));
+		if (m->kind == MAP_TIMEOUT) { /* of a counter, what it counted is all there is */
+			fprintf(out, "\t\t%s", map_type_text(m));
+			declaration_text(m, "\n\t\t", out);
+			fputc('\n', out);
+		}
+		fputs("\t}\n", out);
 		*delim = "\n";
 	}
 }
@@ -213,7 +220,7 @@ void image_text(const struct image *im, const char *table, bool is_owned, FILE *
 		delim = "\n";
 	}
 	fputc('\n', out);
-	timeouts_text(im, &delim, out);
+	objects_text(im, &delim, out);
 	for (size_t i = 0; i < im->n_maps; i++) {
 		if (!map_has_elements(&im->maps[i]))
 			continue;

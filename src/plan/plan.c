@@ -252,6 +252,8 @@ static struct program wanted_program(struct plan *p, const struct place *place)
 		own_set(p, s, &program);
 		if (program.options & PROGRAM_GATES)
 			program.overflow = slot_table_overflow(table);
+	} else {
+		own_set_full(p, s, family, &program);
 	}
 	return program;
 }
@@ -342,7 +344,7 @@ static void program_take(struct plan *p, const struct program *program)
 	struct program_key key = program_to_key(program);
 	struct map_ref maps[PROGRAM_MAPS_MAX];
 
-	if (!program_has_slots(program) || !refs_take(&p->programs, &key))
+	if (!program_is_made(program) || !refs_take(&p->programs, &key))
 		return;
 	for (size_t i = program_maps(program, maps); i-- > 0;) {
 		struct map_key map_key = map_to_key(&maps[i]);
@@ -356,7 +358,7 @@ static void program_drop(struct plan *p, const struct program *program)
 	struct program_key key = program_to_key(program);
 	struct map_ref maps[PROGRAM_MAPS_MAX];
 
-	if (!program_has_slots(program) || !refs_drop(&p->programs, &key))
+	if (!program_is_made(program) || !refs_drop(&p->programs, &key))
 		return;
 	for (size_t i = program_maps(program, maps); i-- > 0;) {
 		struct map_key map_key = map_to_key(&maps[i]);
@@ -519,10 +521,12 @@ void plan_hint(struct plan *p, const struct image *have)
 		struct place_key key = { e->address, e->port, e->protocol, 0 };
 		struct hint *h;
 
-		if (e->map.kind != MAP_SERVICES || !program_has_slots(&e->program))
+		if (e->map.kind != MAP_SERVICES)
 			continue;
 		if (e->program.own && e->comment)
 			own_hint(p, e->comment, e->program.own);
+		if (!program_has_slots(&e->program))
+			continue;
 		HASH_FIND(hh, p->hints, &key, sizeof(key), h);
 		if (h)
 			continue;

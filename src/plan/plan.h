@@ -48,6 +48,21 @@ const struct service *plan_service(const struct plan *p, const char *name);
  */
 size_t plan_sticky_maps(const struct plan *p, const char *service, struct map_ref out[2]);
 
+/* Services that have a number, and what the kernel has under it; sorted by it. */
+struct owned_service {
+	const struct service *service; /* as it is effective; a reference */
+	uint16_t own;
+	uint8_t n_maps; /* where its clients are remembered */
+	struct map_ref maps[2];
+};
+struct owned_services {
+	struct owned_service *items;
+	size_t n, cap;
+};
+/* Of the current state; appends. */
+void plan_owned(const struct plan *p, struct owned_services *out);
+void owned_services_fini(struct owned_services *o);
+
 /* The gate that counts for a backend of a service of the current state; false: there is none. */
 bool plan_gate(const struct plan *p, const struct service *s, const struct backend *b,
 	       struct gate *out);

@@ -167,7 +167,8 @@ void plan_explain(const struct plan *p, const struct packet *packet, struct expl
 	out->service = mem_strdup(at->service->name);
 	out->program = at->program;
 	if (!program_has_slots(&at->program)) {
-		out->verdict = at->program.kind == PROGRAM_DROP ? VERDICT_DROPPED : VERDICT_REFUSED;
+		out->verdict =
+			at->program.refusal == REFUSAL_DROP ? VERDICT_DROPPED : VERDICT_REFUSED;
 		return;
 	}
 	choose_backend(out, at, packet);

@@ -132,17 +132,20 @@ void own_set(struct plan *p, const struct service *s, struct program *program)
 	struct program with = *program;
 	bool has_max = s->control.max_connections || s->control.max_connections_per_client;
 	bool is_limited = service_has_gates(s) || has_max;
+	bool overflows = s->overflows[family_index(program->family)];
 
-	if (s->persistence.timeout_s == 0 && s->n_pins == 0 && !is_limited)
+	if (s->persistence.timeout_s == 0 && s->n_pins == 0 && !is_limited && !overflows)
 		return;
 	with.max_all = s->control.max_connections;
 	with.max_client = s->control.max_connections_per_client;
 	if (service_has_gates(s))
 		with.options |= PROGRAM_GATES;
+	if (overflows)
+		with.options |= PROGRAM_OVERFLOWS;
 	if (s->persistence.timeout_s > 0)
 		set_sticky(&s->persistence, &with);
 	set_pins(s, &with);
-	if (!(with.options & PROGRAM_STICKY) && !is_limited && with.pins[0] == 0)
+	if (!(with.options & PROGRAM_STICKY) && !program_counts(&with) && with.pins[0] == 0)
 		return;
 	if ((with.options & PROGRAM_STICKY || with.pins[0] > 0) && s->backends[0].port == 0)
 		with.options |= PROGRAM_KEEPS_PORT;
@@ -154,6 +157,16 @@ void own_set(struct plan *p, const struct service *s, struct program *program)
 			(struct program){ .kind = program->refusal == REFUSAL_DROP ? PROGRAM_DROP
 										   : PROGRAM_REFUSE,
 					  .refusal = program->refusal };
+}
+
+void own_set_full(struct plan *p, const struct service *s, uint8_t family, struct program *program)
+{
+	uint16_t own = s->overflows[family_index(family)] ? own_number(p, s->name) : 0;
+
+	if (own > 0)
+		*program = (struct program){ .kind = PROGRAM_FULL,
+					     .refusal = program->refusal,
+					     .own = own };
 }
 
 struct gate own_gate(const struct backend *b, uint16_t own)
@@ -172,20 +185,27 @@ void own_counts(struct plan *p, const struct service *s, bool (*count)(struct re
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	struct program program = { .kind = PROGRAM_RR };
+	struct map_ref counter;
+	struct map_key key;
 
-	if (!s || (s->control.max_connections == 0 && s->control.max_connections_per_client == 0))
+	if (!s || (!service_has_gates(s) && s->control.max_connections == 0 &&
+		   s->control.max_connections_per_client == 0))
 		return;
 	program.own = own_number(p, s->name);
+	counter = program_overflowed(&program);
+	key = map_to_key(&counter);
+	if (program.own)
+		count(&p->maps, &key);
 	program.max_all = s->control.max_connections;
 	program.max_client = s->control.max_connections_per_client;
 	for (size_t i = 0; program.own && i < 2; i++) {
 		struct map_ref clients, all = program_all_set(&program);
-		struct map_key key = map_to_key(&all);
 
 		program.family = families[i];
 		clients = program_clients_set(&program);
 		if (!service_listens_on(s, families[i]))
 			continue;
+		key = map_to_key(&all);
 		if (program.max_all > 0)
 			count(&p->maps, &key);
 		key = map_to_key(&clients);
@@ -327,4 +347,33 @@ size_t plan_sticky_maps(const struct plan *p, const char *service, struct map_re
 		if (programs[f] && programs[f]->options & PROGRAM_STICKY)
 			out[n++] = program_sticky_map(programs[f]);
 	return n;
+}
+
+static int owned_cmp(const void *a, const void *b)
+{
+	return (int)((const struct owned_service *)a)->own -
+	       (int)((const struct owned_service *)b)->own;
+}
+
+void plan_owned(const struct plan *p, struct owned_services *out)
+{
+	for (const struct held *h = p->services.items; h; h = h->hh.next) {
+		struct owned_service *s;
+
+		if (!h->now || !h->own)
+			continue;
+		s = &VEC_PUSH(out->items, out->n, out->cap);
+		*s = (struct owned_service){ .service = service_ref(h->now), .own = h->own };
+		s->n_maps = (uint8_t)plan_sticky_maps(p, h->name, s->maps);
+	}
+	if (out->n > 0)
+		qsort(out->items, out->n, sizeof(*out->items), owned_cmp);
+}
+
+void owned_services_fini(struct owned_services *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		service_unref(o->items[i].service);
+	free(o->items);
+	*o = (struct owned_services){ 0 };
 }

@@ -99,7 +99,13 @@ static inline unsigned int family_index(uint8_t family)
 
 static inline bool program_has_slots(const struct program *p)
 {
-	return p->kind != PROGRAM_REFUSE && p->kind != PROGRAM_DROP;
+	return p->kind >= PROGRAM_RR && p->kind != PROGRAM_FULL;
+}
+
+/* One that is made when it is needed. */
+static inline bool program_is_made(const struct program *p)
+{
+	return p->kind >= PROGRAM_RR;
 }
 
 struct held *held_find(const struct held_set *set, const char *name);
@@ -110,6 +116,8 @@ struct place *place_find(const struct plan *p, const struct place_key *key);
 
 /* Add to the program, which has all but its lane, what is about the service alone. */
 void own_set(struct plan *p, const struct service *s, struct program *program);
+/* Of a service without slots there: those who come are counted, if they come because it is full. */
+void own_set_full(struct plan *p, const struct service *s, uint8_t family, struct program *program);
 void own_free(struct plan *p, uint16_t number);
 void own_hint(struct plan *p, const char *service, uint16_t number);
 void own_hints_free(struct plan *p);
@@ -122,7 +130,7 @@ bool own_sticky_chain(const struct service *s, const struct program *const progr
 		      struct chain *out);
 /* How many elements its pins have. */
 size_t own_n_pins(const struct plan *p, const struct service *s, bool is_old);
-/* Sets that count the service's connections, also while it has no slots. */
+/* Sets and the counter that count the service's connections, also while it has no slots. */
 void own_counts(struct plan *p, const struct service *s,
 		bool (*count)(struct refs *, const void *));
 /* For each gate of the service. Of the past, s is the old value. */

@@ -113,6 +113,8 @@ static void name_add_own(struct name *n, const struct program *p)
 		name_add(n, "-addr");
 	if (p->options & PROGRAM_GATES)
 		name_add(n, "-gates");
+	if (p->options & PROGRAM_OVERFLOWS)
+		name_add(n, "-full");
 	if (p->overflow > 0)
 		name_add(n, "-over%u", p->overflow);
 	if (p->max_client > 0)
@@ -145,7 +147,10 @@ const char *program_name(const struct program *p, char buf[NFT_NAME_BYTES])
 			 refusal_chain(p->kind == PROGRAM_DROP ? REFUSAL_DROP : REFUSAL_REJECT));
 		return buf;
 	}
-	name_add(&n, "%s%c-%u", kind_word(p->kind), family_digit(p->family), p->size);
+	if (p->kind == PROGRAM_FULL)
+		name_add(&n, "full");
+	else
+		name_add(&n, "%s%c-%u", kind_word(p->kind), family_digit(p->family), p->size);
 	name_add_options(&n, p);
 	return buf;
 }
@@ -204,6 +209,8 @@ static const char *parse_own(const char *s, struct program *p)
 		p->options |= PROGRAM_KEEPS_PORT;
 	if (parse_word(&s, "-gates"))
 		p->options |= PROGRAM_GATES;
+	if (parse_word(&s, "-full"))
+		p->options |= PROGRAM_OVERFLOWS;
 	p->overflow = (uint8_t)parse_number(&s, "-over", PROGRAM_OVERFLOW_MAX);
 	p->max_client = (uint32_t)parse_number(&s, "-client", MODEL_CONNECTIONS_MAX);
 	p->max_all = (uint32_t)parse_number(&s, "-all", MODEL_CONNECTIONS_MAX);
@@ -232,11 +239,10 @@ static void program_parse_options(const char *s, struct program *p)
 static bool own_is_valid(const struct program *p)
 {
 	bool is_sticky = p->options & PROGRAM_STICKY, has_pins = p->pins[0] > 0;
-	bool has_gates = p->options & PROGRAM_GATES, has_max = p->max_client || p->max_all;
+	bool counts = program_counts(p), has_gates = p->options & PROGRAM_GATES;
 	uint8_t bits = p->family == AF_INET ? 32 : 128;
 
-	if ((p->own > 0) != (is_sticky || has_pins || has_gates || has_max) ||
-	    (p->overflow && !has_gates))
+	if ((p->own > 0) != (is_sticky || has_pins || counts) || (p->overflow && !has_gates))
 		return false;
 	if (!is_sticky && (p->sticky_prefix || p->sticky_bits))
 		return false;
@@ -282,6 +288,12 @@ static int program_parse_any(const char *name, struct program *p)
 		p->kind = PROGRAM_DROP;
 		p->refusal = REFUSAL_DROP;
 		return 0;
+	}
+	if (parse_word(&name, "full-own")) {
+		p->kind = PROGRAM_FULL;
+		p->own = (uint16_t)strtoul(name, NULL, 10);
+		p->refusal = strstr(name, "-drop") ? REFUSAL_DROP : REFUSAL_REJECT;
+		return p->own ? 0 : -EINVAL;
 	}
 	for (size_t i = 0; i < N_WORDS; i++) {
 		size_t len = strlen(words[i].word);
@@ -417,10 +429,26 @@ struct map_ref program_all_set(const struct program *p)
 	return (struct map_ref){ .kind = MAP_ALL, .shard = p->own, .max = p->max_all };
 }
 
+bool program_counts(const struct program *p)
+{
+	return p->kind == PROGRAM_FULL || p->max_client > 0 || p->max_all > 0 ||
+	       p->options & (PROGRAM_GATES | PROGRAM_OVERFLOWS);
+}
+
+/* Both families share it, too. */
+struct map_ref program_overflowed(const struct program *p)
+{
+	return (struct map_ref){ .kind = MAP_OVERFLOWED, .shard = p->own };
+}
+
 size_t program_maps(const struct program *p, struct map_ref out[PROGRAM_MAPS_MAX])
 {
 	size_t n = 0;
 
+	if (program_counts(p))
+		out[n++] = program_overflowed(p);
+	if (p->kind == PROGRAM_FULL)
+		return n;
 	if (p->udp_timeout > 0)
 		out[n++] = program_timeout(p);
 	out[n++] = program_slots_map(p);
@@ -506,6 +534,9 @@ const char *map_name(const struct map_ref *m, char buf[NFT_NAME_BYTES])
 		break;
 	case MAP_ALL:
 		snprintf(buf, NFT_NAME_BYTES, "all-%u-max%" PRIu32, m->shard, m->max);
+		break;
+	case MAP_OVERFLOWED:
+		snprintf(buf, NFT_NAME_BYTES, "overflowed-%u", m->shard);
 		break;
 	case MAP_STICKY:
 		sticky_map_name(m, buf);
@@ -610,9 +641,11 @@ int map_parse(const char *name, struct map_ref *out, char pool[NFT_NAME_BYTES])
 		map_parse_pool(name + 5, MAP_POOL, &m, pool);
 	else if (strncmp(name, "detour-", 7) == 0)
 		map_parse_pool(name + 7, MAP_DETOUR, &m, pool);
+	else if ((m.shard = (uint16_t)parse_number(&rest, "overflowed-", UINT16_MAX)) > 0)
+		m.kind = MAP_OVERFLOWED;
 	else if ((m.shard = parse_timeout(&rest, "udp-")) > 0)
 		m.kind = MAP_TIMEOUT;
-	if (!m.kind || (!m.family && m.kind != MAP_TIMEOUT && m.kind != MAP_ALL) ||
+	if (!m.kind || (!m.family && map_has_elements(&m) && m.kind != MAP_ALL) ||
 	    strcmp(map_name(&m, again), name) != 0)
 		return -EINVAL;
 	*out = m;

@@ -27,6 +27,7 @@ enum program_kind {
 	PROGRAM_RANDOM, /* numgen random */
 	PROGRAM_SH,     /* jhash of the client, fixed seed */
 	PROGRAM_MH,     /* the same over a larger table: Maglev */
+	PROGRAM_FULL,   /* no slots, of one service: counts, and ends as the first two */
 };
 
 /* What a program does beyond looking up a slot. Each of these is about one service, its own. */
@@ -34,10 +35,12 @@ enum program_option {
 	PROGRAM_STICKY = 1,     /* looks up first what is remembered of the client */
 	PROGRAM_KEEPS_PORT = 2, /* what is remembered, and pins, hold an address without a port */
 	PROGRAM_GATES = 4,      /* slots lead to gates, some of which count */
+	PROGRAM_OVERFLOWS = 8,  /* who comes is counted: those that it was for have no room */
 };
 
 /* A program's identity; a chain's name says the same: "rr4-3-17", "random4-10", "random4-10-1",
- * "sh6-251", "mh4-32749-p24-port", "rr4-3-17-udp5", "rr4-3-17-own5-sticky-mask24-pin32". */
+ * "sh6-251", "mh4-32749-p24-port", "rr4-3-17-udp5", "rr4-3-17-own5-sticky-mask24-pin32",
+ * "full-own5". */
 struct program {
 	uint8_t kind;    /* enum program_kind */
 	uint8_t family;  /* AF_INET, AF_INET6; AF_UNSPEC for refuse and drop */
@@ -126,7 +129,8 @@ enum map_kind {
 	MAP_TIMEOUT, /* no map, but made, named by rules and removed as one: object udp-5 */
 	MAP_CLIENTS, /* set clients4-5-max10: those with connections to service 5; by the kernel */
 	MAP_ALL,     /* set all-5-max1000: one element, that counts all of them; likewise */
-	MAP_FOREIGN, /* what the kernel has and fnat did not make: only read and deleted */
+	MAP_OVERFLOWED, /* no map either: object overflowed-5, a counter: see program_counts() */
+	MAP_FOREIGN,    /* what the kernel has and fnat did not make: only read and deleted */
 };
 
 /*
@@ -138,7 +142,7 @@ struct map_ref {
 	uint8_t family;
 	uint8_t program; /* MAP_SLOTS: enum program_kind */
 	uint8_t bits;    /* MAP_PINS: of the prefix; MAP_STICKY: program.sticky_bits */
-	uint16_t shard;  /* MAP_SLOTS; MAP_GATES, MAP_CLIENTS, MAP_ALL, MAP_PINS, MAP_STICKY:
+	uint16_t shard;  /* MAP_SLOTS; MAP_GATES, _CLIENTS, _ALL, _OVERFLOWED, _PINS, _STICKY:
 			    program.own; MAP_TIMEOUT: program.udp_timeout */
 	uint32_t max;    /* MAP_CLIENTS, MAP_ALL: of program.max_client, program.max_all */
 	bool is_address; /* MAP_PINS, MAP_STICKY: to an address; else to an address and a port */
@@ -158,8 +162,16 @@ struct map_ref program_timeout(const struct program *p);
 /* Sets that count the connections of a client, and of a service; of a program that has such. */
 struct map_ref program_clients_set(const struct program *p);
 struct map_ref program_all_set(const struct program *p);
+/*
+ * Connections that met a limit, each once, and not one packet of others: those whose backend was
+ * full (they come to the second gate), those that a limit of the service or of the client turns
+ * away, and all that come to a program of PROGRAM_OVERFLOWS or PROGRAM_FULL.
+ */
+bool program_counts(const struct program *p);
+/* Of a program that does. */
+struct map_ref program_overflowed(const struct program *p);
 /* All maps that the program's chain looks up: returns how many. */
-#define PROGRAM_MAPS_MAX (5 + PIN_LENGTHS_MAX)
+#define PROGRAM_MAPS_MAX (6 + PIN_LENGTHS_MAX)
 size_t program_maps(const struct program *p, struct map_ref out[PROGRAM_MAPS_MAX]);
 
 /* Entries that a dynamic map holds at most. */
@@ -174,7 +186,7 @@ static inline bool map_is_dynamic(const struct map_ref *m)
 /* Is it a map, or a set, at all? */
 static inline bool map_has_elements(const struct map_ref *m)
 {
-	return m->kind != MAP_TIMEOUT;
+	return m->kind != MAP_TIMEOUT && m->kind != MAP_OVERFLOWED;
 }
 
 int map_cmp(const struct map_ref *a, const struct map_ref *b);
@@ -193,9 +205,10 @@ enum rule_kind {
 	RULE_DNAT,          /* [program] dnat ip to ip daddr . meta l4proto . th dport . SLOT map
 			       @slots4-rr-0 */
 	RULE_MAX_CLIENT, /* [program, chain] update @clients4-5-max10 { ip saddr ct count over 10 }
-			    goto refuse */
+			    counter name "overflowed-5" goto refuse */
 	RULE_MAX_ALL,    /* [program, chain] update @all-5-max1000 { numgen inc mod 1 ct count over
-			    1000 } goto refuse */
+			    1000 } counter name "overflowed-5" goto refuse */
+	RULE_OVERFLOWED, /* [program] counter name "overflowed-5" */
 	RULE_GATE, /* [program, size: try] ip daddr . meta l4proto . th dport . SLOT vmap @gates4-5;
 		      the first slot is the program's, then random ones (in turn, of a program that
 		      goes round), at last one of those for overflow */
@@ -225,8 +238,8 @@ struct rule {
 	uint32_t
 		size; /* RULE_GATE: which try; RULE_COUNT: how many; RULE_SNAT: number of addresses,
 			 RULE_DETOUR: of their parts; RULE_PIN: bits; RULE_REMEMBER: seconds */
-	struct program program;     /* RULE_DNAT, _GATE, _MAX_CLIENT, _MAX_ALL, _TIMEOUT, _PIN,
-				       _STICKY, _REMEMBER */
+	struct program program;     /* RULE_DNAT, _GATE, _MAX_CLIENT, _MAX_ALL, _OVERFLOWED,
+				       _TIMEOUT, _PIN, _STICKY, _REMEMBER */
 	struct addr to;             /* RULE_DNAT_TO */
 	uint16_t port;              /* RULE_DNAT_TO: 0 keeps it */
 	char name[RULE_NAME_BYTES]; /* chain (RULE_GOTO, RULE_ONLY_SYN) or map (RULE_SNAT, _DETOUR)
@@ -270,6 +283,10 @@ struct chain {
 /* The map that a rule looks up; false when it looks up none, or a fixed one. *out may borrow from
  * pool. */
 bool rule_map(const struct rule *r, struct map_ref *out, char pool[NFT_NAME_BYTES]);
+/* That one, and the counter that a rule with a map may have: how many. */
+#define RULE_MAPS_MAX 2
+size_t rule_maps(const struct rule *r, struct map_ref out[RULE_MAPS_MAX],
+		 char pool[NFT_NAME_BYTES]);
 
 bool chain_equal(const struct chain *a, const struct chain *b);
 

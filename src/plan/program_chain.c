@@ -69,6 +69,9 @@ bool rule_map(const struct rule *r, struct map_ref *out, char pool[NFT_NAME_BYTE
 	case RULE_MAX_ALL:
 		*out = program_all_set(&r->program);
 		return true;
+	case RULE_OVERFLOWED:
+		*out = program_overflowed(&r->program);
+		return true;
 	case RULE_STICKY:
 	case RULE_REMEMBER:
 		*out = program_sticky_map(&r->program);
@@ -93,6 +96,15 @@ bool rule_map(const struct rule *r, struct map_ref *out, char pool[NFT_NAME_BYTE
 	return false;
 }
 
+size_t rule_maps(const struct rule *r, struct map_ref out[RULE_MAPS_MAX], char pool[NFT_NAME_BYTES])
+{
+	size_t n = rule_map(r, &out[0], pool);
+
+	if (r->kind == RULE_MAX_CLIENT || r->kind == RULE_MAX_ALL)
+		out[n++] = program_overflowed(&r->program);
+	return n;
+}
+
 void gate_chain(const struct gate *g, struct chain *out)
 {
 	struct rule *r;
@@ -108,14 +120,22 @@ void gate_chain(const struct gate *g, struct chain *out)
 
 static void add_slot_rules(struct chain *c, const struct program *p)
 {
+	if (p->kind == PROGRAM_FULL || p->options & PROGRAM_OVERFLOWS)
+		chain_add_program(c, RULE_OVERFLOWED, p);
+	if (p->kind == PROGRAM_FULL)
+		return;
 	if (!(p->options & PROGRAM_GATES)) {
 		/* Twice: a packet may meet this chain and slots of different generations. */
 		chain_add_program(c, RULE_DNAT, p);
 		chain_add_program(c, RULE_DNAT, p);
 		return;
 	}
-	for (uint32_t i = 0; i < PROGRAM_GATE_TRIES + (p->overflow > 0); i++)
+	for (uint32_t i = 0; i < PROGRAM_GATE_TRIES + (p->overflow > 0); i++) {
+		/* Whom the first gate has turned away, and who was not counted before. */
+		if (i == 1 && !(p->options & PROGRAM_OVERFLOWS))
+			chain_add_program(c, RULE_OVERFLOWED, p);
 		chain_add_program(c, RULE_GATE, p)->size = i;
+	}
 }
 
 static void chain_add_max(struct chain *c, enum rule_kind kind, const struct program *p)
@@ -129,7 +149,7 @@ void program_chain(const struct program *p, struct chain *out)
 {
 	const char *refusal = refusal_chain(p->refusal);
 
-	assert(p->kind >= PROGRAM_RR && p->size > 0);
+	assert(p->kind >= PROGRAM_RR && (p->size > 0 || p->kind == PROGRAM_FULL));
 	*out = (struct chain){ 0 };
 	program_name(p, out->name);
 	/* A segment in the middle of a connection that conntrack does not know

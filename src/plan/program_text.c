@@ -97,6 +97,7 @@ static void slot_text(const struct program *p, FILE *out)
 	switch ((enum program_kind)p->kind) {
 	case PROGRAM_REFUSE:
 	case PROGRAM_DROP:
+	case PROGRAM_FULL:
 		break;
 	case PROGRAM_RR:
 		fprintf(out, "numgen inc mod %" PRIu32, p->size);
@@ -139,6 +140,14 @@ static void gate_text(const struct rule *r, FILE *out)
 	fprintf(out, " vmap @%s", map_name(&map, name));
 }
 
+static void overflowed_text(const struct program *p, FILE *out)
+{
+	struct map_ref counter = program_overflowed(p);
+	char name[NFT_NAME_BYTES];
+
+	fprintf(out, "counter name \"%s\"", map_name(&counter, name));
+}
+
 static void max_text(const struct rule *r, FILE *out)
 {
 	bool is_client = r->kind == RULE_MAX_CLIENT;
@@ -151,7 +160,9 @@ static void max_text(const struct rule *r, FILE *out)
 		fprintf(out, "%s saddr", ip_word(r->family));
 	else
 		fputs("numgen inc mod 1", out);
-	fprintf(out, " ct count over %" PRIu32 " } goto %s", set.max, r->name);
+	fprintf(out, " ct count over %" PRIu32 " } ", set.max);
+	overflowed_text(&r->program, out);
+	fprintf(out, " goto %s", r->name);
 }
 
 static void dnat_to_text(const struct rule *r, FILE *out)
@@ -214,6 +225,9 @@ void rule_text(const struct rule *r, FILE *out)
 	case RULE_MAX_CLIENT:
 	case RULE_MAX_ALL:
 		max_text(r, out);
+		break;
+	case RULE_OVERFLOWED:
+		overflowed_text(&r->program, out);
 		break;
 	case RULE_GATE:
 		gate_text(r, out);
@@ -317,6 +331,8 @@ const char *map_type_text(const struct map_ref *m)
 			     : "typeof ip saddr : ip daddr . th dport";
 	case MAP_TIMEOUT:
 		return "protocol udp";
+	case MAP_OVERFLOWED:
+		return "packets 0 bytes 0";
 	case MAP_FOREIGN:
 		break;
 	}

@@ -6,7 +6,7 @@
 #ifndef FNAT_STATS_COLUMNS_H
 #define FNAT_STATS_COLUMNS_H
 
-#include "stats/meter.h"
+#include "stats/stats.h"
 
 enum column_kind {
 	COLUMN_TOTAL, /* since the start, or since it was zeroed; grows */
@@ -17,6 +17,7 @@ enum column_kind {
 struct column {
 	const char *name; /* in the API; IPVS's where that has one */
 	enum column_kind kind;
+	unsigned int of;    /* which objects have it: a bit 1 << enum stats_kind each */
 	const char *metric; /* in "fnat_service_..."; NULL: not there, Prometheus has rate() */
 	const char *help;
 	uint64_t (*whole)(const struct meter *m);   /* since zeroed; NULL for rates */
@@ -26,5 +27,7 @@ struct column {
 
 /* i from 0; NULL after the last. */
 const struct column *column_at(size_t i);
+/* Do objects of the kind have it? */
+bool column_is_of(const struct column *c, enum stats_kind kind);
 
 #endif

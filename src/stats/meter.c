@@ -194,8 +194,20 @@ bool meter_settle(struct meter *m, uint64_t listing, uint64_t now_ns, bool has_l
 	return !is_quiet(m);
 }
 
+uint64_t meter_overflowed(struct meter *m, uint64_t handle, uint64_t packets)
+{
+	bool is_same = handle == m->counter.handle && packets >= m->counter.read;
+	uint64_t n = is_same ? packets - m->counter.read : packets;
+
+	m->overflowed += n;
+	m->counter.handle = handle;
+	m->counter.read = packets;
+	return n;
+}
+
 void meter_zero(struct meter *m)
 {
+	m->zero.overflowed = m->overflowed;
 	memcpy(m->zero.sums, m->shown, sizeof(m->shown));
 	memcpy(m->zero.ends, m->ends, sizeof(m->ends));
 }
@@ -217,6 +229,10 @@ void meter_save(const struct meter *m, struct meter_saved *out)
 	}
 	memcpy(out->ends, m->ends, sizeof(out->ends));
 	memcpy(out->zero_ends, m->zero.ends, sizeof(out->zero_ends));
+	out->overflowed = m->overflowed;
+	out->zero_overflowed = m->zero.overflowed;
+	out->counter_handle = m->counter.handle;
+	out->counter_read = m->counter.read;
 }
 
 /* Nothing happened since: no rate. */
@@ -228,11 +244,15 @@ void meter_restore(struct meter *m, const struct meter_saved *from)
 	memcpy(m->zero.sums, from->zero_sums, sizeof(m->zero.sums));
 	memcpy(m->ends, from->ends, sizeof(m->ends));
 	memcpy(m->zero.ends, from->zero_ends, sizeof(m->zero.ends));
+	m->overflowed = from->overflowed;
+	m->zero.overflowed = from->zero_overflowed;
+	m->counter.handle = from->counter_handle;
+	m->counter.read = from->counter_read;
 }
 
 bool meter_saved_is_sane(const struct meter_saved *s)
 {
-	bool is_sane = true;
+	bool is_sane = s->zero_overflowed <= s->overflowed;
 
 	for (int i = 0; i < N_SUMS; i++)
 		is_sane = is_sane && s->zero_sums[i] <= s->shown[i];

@@ -34,9 +34,11 @@ struct meter {
 	uint32_t open; /* of both: those that are not closed, as ct count counts */
 	uint64_t ends[N_ENDS];
 	uint64_t shown[N_SUMS]; /* the totals */
+	uint64_t overflowed;    /* of a service: connections that met a limit */
+	uint64_t remembered;    /* clients that are, by persistence, when they were last counted */
 	double rates[N_SUMS];   /* a second */
 	struct {
-		uint64_t sums[N_SUMS], ends[N_ENDS];
+		uint64_t sums[N_SUMS], ends[N_ENDS], overflowed;
 	} zero; /* the totals when they were zeroed: to be taken off */
 
 	/* Private. */
@@ -45,6 +47,9 @@ struct meter {
 	uint64_t sampled[N_SUMS]; /* the totals when rates were last made */
 	uint64_t sampled_ns;
 	uint64_t listing;
+	struct {
+		uint64_t handle, read; /* the kernel's counter of overflowed ones, and its number */
+	} counter;
 	uint32_t listed_active, listed_inactive, listed_open;
 };
 
@@ -52,6 +57,8 @@ struct meter {
 struct meter_saved {
 	uint64_t ended[N_SUMS], shown[N_SUMS], zero_sums[N_SUMS];
 	uint64_t ends[N_ENDS], zero_ends[N_ENDS];
+	/* Since version 2 of the file. */
+	uint64_t overflowed, zero_overflowed, counter_handle, counter_read;
 };
 
 void meter_save(const struct meter *m, struct meter_saved *out);
@@ -75,6 +82,13 @@ void meter_end(struct meter *m, const struct flow *f, bool is_listing);
 
 /* Listing number `listing`, greater than any before, has this one. */
 void meter_list(struct meter *m, const struct flow *f, uint64_t listing);
+
+/*
+ * The kernel's counter of connections that met a limit. It goes on while no daemon reads it; one
+ * with another handle, or with less than before, is another one, and begins at zero. Returns how
+ * many are new.
+ */
+uint64_t meter_overflowed(struct meter *m, uint64_t handle, uint64_t packets);
 
 /* As `ipvsadm -Z`: totals count from here. */
 void meter_zero(struct meter *m);

@@ -432,7 +432,7 @@ static struct row *restore_in_service(struct rows *r, const struct model *m, enu
 				      const struct service *config, uint8_t protocol,
 				      const struct flow_end *at)
 {
-	struct row_key key = key_of(STATS_BACKEND, NULL, &at->address, at->port, 0);
+	struct row_key key;
 	struct listener_row *l;
 
 	switch (kind) {
@@ -442,6 +442,7 @@ static struct row *restore_in_service(struct rows *r, const struct model *m, enu
 		l = listener_get(r, m, at, protocol);
 		return l && l->service->config == config ? &l->row : NULL;
 	case STATS_BACKEND:
+		key = key_of(STATS_BACKEND, NULL, &at->address, at->port, 0);
 		if (!backend_like(config, &key))
 			return NULL;
 		return &backend_get(r, service_get(r, m, config), at)->row;

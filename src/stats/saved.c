@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 
 #define LINE_BYTES 1024
 #define N_NUMBERS  (sizeof(struct meter_saved) / sizeof(uint64_t))
+#define N_NUMBERS1 (offsetof(struct meter_saved, overflowed) / sizeof(uint64_t))
 
 static const char *const kinds[N_STATS_KINDS] = {
 	[STATS_SERVICE] = "service",
@@ -68,7 +70,7 @@ void saved_write(const struct saved *s, FILE *out)
 {
 	char address[ADDR_STRLEN];
 
-	fprintf(out, "fnat counters 1 %" PRId64 " %" PRId64 " %" PRId64 "\n", s->since_ms,
+	fprintf(out, "fnat counters 2 %" PRId64 " %" PRId64 " %" PRId64 "\n", s->since_ms,
 		s->unobserved_ms, s->saved_ms);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct saved_row *r = &s->rows[i];
@@ -98,12 +100,12 @@ static bool read_kind(const char *word, enum stats_kind *out)
 	return false;
 }
 
-static bool read_numbers(char *text, struct meter_saved *out)
+static bool read_numbers(char *text, size_t n, struct meter_saved *out)
 {
 	uint64_t *numbers = (uint64_t *)out;
 	char *end = text;
 
-	for (size_t i = 0; i < N_NUMBERS; i++) {
+	for (size_t i = 0; i < n; i++) {
 		text = end;
 		errno = 0;
 		numbers[i] = strtoull(text, &end, 10);
@@ -113,7 +115,7 @@ static bool read_numbers(char *text, struct meter_saved *out)
 	return *end == '\n' && meter_saved_is_sane(out);
 }
 
-static bool read_row(char *line, struct saved_row *r)
+static bool read_row(char *line, size_t n_numbers, struct saved_row *r)
 {
 	char kind[16], protocol[16], address[ADDR_STRLEN];
 	unsigned int port;
@@ -130,32 +132,36 @@ static bool read_row(char *line, struct saved_row *r)
 	r->at.port = (uint16_t)port;
 	if (strcmp(address, "-") != 0 && addr_parse(address, &r->at.address) < 0)
 		return false;
-	return read_numbers(line + used, &r->numbers);
+	return read_numbers(line + used, n_numbers, &r->numbers);
 }
 
-static bool read_head(struct saved *s, FILE *in)
+static bool read_head(struct saved *s, FILE *in, size_t *n_numbers)
 {
 	char line[LINE_BYTES];
+	int version;
 
-	return fgets(line, sizeof(line), in) &&
-	       sscanf(line, "fnat counters 1 %" SCNd64 " %" SCNd64 " %" SCNd64, &s->since_ms,
-		      &s->unobserved_ms, &s->saved_ms) == 3;
+	if (!fgets(line, sizeof(line), in) ||
+	    sscanf(line, "fnat counters %d %" SCNd64 " %" SCNd64 " %" SCNd64, &version,
+		   &s->since_ms, &s->unobserved_ms, &s->saved_ms) != 4)
+		return false;
+	*n_numbers = version == 1 ? N_NUMBERS1 : N_NUMBERS;
+	return version == 1 || version == 2;
 }
 
 int saved_read(struct saved *s, FILE *in, struct err *err)
 {
 	char line[LINE_BYTES];
-	size_t n = 0;
+	size_t n = 0, n_numbers;
 
 	*s = (struct saved){ 0 };
-	if (!read_head(s, in))
+	if (!read_head(s, in, &n_numbers))
 		return err_add(err, ERR_SYSTEM, -EINVAL, NULL, "line 1: not a file of counters");
 	while (fgets(line, sizeof(line), in)) {
 		struct saved_row row;
 
 		if (sscanf(line, "end %zu", &n) == 1 && n == s->n)
 			return 0;
-		if (!read_row(line, &row))
+		if (!read_row(line, n_numbers, &row))
 			return err_add(err, ERR_SYSTEM, -EINVAL, NULL, "line %zu: not as expected",
 				       s->n + 2);
 		VEC_PUSH(s->rows, s->n, s->cap) = row;

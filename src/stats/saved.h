@@ -2,12 +2,14 @@
 /*
  * Counters on disk: what a restart must not forget. A value, and its text.
  *
- *	fnat counters 1 SINCE_MS UNOBSERVED_MS SAVED_MS
+ *	fnat counters 2 SINCE_MS UNOBSERVED_MS SAVED_MS
  *	service NAME - - - NUMBER...
  *	listener SERVICE PROTOCOL ADDRESS PORT NUMBER...
  *	backend SERVICE - ADDRESS PORT NUMBER...
  *	address POOL - ADDRESS - NUMBER...
  *	end LINES
+ *
+ * Version 1 had fewer numbers: those of struct meter_saved that say so count as zero.
  */
 #ifndef FNAT_STATS_SAVED_H
 #define FNAT_STATS_SAVED_H

@@ -20,7 +20,7 @@ struct stats {
 	uint64_t listing;    /* number of the current, or the last one */
 	uint64_t settled_ns; /* end of the last one */
 	uint64_t n_listed, n_listed_now;
-	uint64_t n_foreign, n_duplicates, n_listings;
+	uint64_t n_foreign, n_duplicates, n_listings, n_overflowed;
 	struct recent recent;
 	struct announced announced;
 	struct {
@@ -417,6 +417,31 @@ void stats_restore(struct stats *s, const struct model *m, enum stats_kind kind,
 	touch(s, row); /* the first listing tells what became of it */
 }
 
+void stats_overflowed(struct stats *s, const struct model *m, const char *service, uint64_t handle,
+		      uint64_t packets)
+{
+	struct row *row = rows_restore(&s->rows, m, STATS_SERVICE, service, 0, NULL);
+
+	if (row)
+		s->n_overflowed += meter_overflowed(&row->meter, handle, packets);
+}
+
+void stats_remembered(struct stats *s, const struct model *m, const char *service,
+		      const struct backend *b, uint64_t n)
+{
+	struct flow_end at = { .port = b ? b->port : 0 };
+	struct row *row;
+
+	if (b)
+		at.address = b->address;
+	if (n == 0 && !(b ? (const void *)rows_backend(&s->rows, service, &at.address, at.port)
+			  : (const void *)rows_service(&s->rows, service)))
+		return;
+	row = rows_restore(&s->rows, m, b ? STATS_BACKEND : STATS_SERVICE, service, 0, &at);
+	if (row)
+		row->meter.remembered = n;
+}
+
 static void zero_children(struct row_list *list)
 {
 	struct row *row;
@@ -503,5 +528,6 @@ struct stats_self stats_self(const struct stats *s)
 		.n_listings = s->n_listings,
 		.n_listed = s->n_listed,
 		.n_rows = s->rows.n_rows,
+		.n_overflowed = s->n_overflowed,
 	};
 }

@@ -64,6 +64,16 @@ void stats_each_address(const struct stats *s, const char *pool, stats_object_fn
 void stats_restore(struct stats *s, const struct model *m, enum stats_kind kind, const char *name,
 		   uint8_t protocol, const struct flow_end *at, const struct meter_saved *from);
 
+/*
+ * What is counted by the kernel, of services of the model: its counter of connections that met a
+ * limit (meter_overflowed()), and the clients that persistence remembers for the backend, or for
+ * the service as a whole (NULL).
+ */
+void stats_overflowed(struct stats *s, const struct model *m, const char *service, uint64_t handle,
+		      uint64_t packets);
+void stats_remembered(struct stats *s, const struct model *m, const char *service,
+		      const struct backend *b, uint64_t n);
+
 /* Totals count from here: of a service and what belongs to it, or of everything (NULL). */
 void stats_zero(struct stats *s, const char *service);
 
@@ -138,6 +148,7 @@ struct stats_self {
 	uint64_t n_listings;
 	uint64_t n_listed; /* connections in the last listing, foreign ones left out */
 	size_t n_rows;
+	uint64_t n_overflowed; /* since the start, of all services */
 };
 struct stats_self stats_self(const struct stats *s);
 

@@ -29,5 +29,5 @@ def canonical(text):
 
 
 def blocks(text):
-    """Timeouts, sets, maps and chains of a listing, sorted: nft's order is that of their making."""
-    return sorted(re.findall(r"^\t(?:ct timeout|set|map|chain) .*?^\t\}", text, re.S | re.M))
+    """Timeouts, counters, sets, maps and chains of a listing, sorted: nft's order is that of their making."""
+    return sorted(re.findall(r"^\t(?:ct timeout|counter|set|map|chain) .*?^\t\}", text, re.S | re.M))

@@ -341,16 +341,41 @@ def test_many_clients_leave_without_holding_up_others(lab, start):
     assert {e["backend"] for e in entries(d).values()} == {"b3"}
 
 
+def persistconns(services, name):
+    s = services[name]
+    return s["persistconns"], {n: b["persistconns"] for n, b in s["backends"].items()}
+
+
 def test_persistconns(lab, start):
-    """How many clients are remembered, in all and of each backend, where one service is asked for."""
+    """How many clients are remembered, in all and of each backend: just now where one service is asked
+    for, and for all of them some seconds later; in the metrics and on the command line, too."""
     d = start(config(lab, web=service(lab, persistence={}), other=service(lab, [listener(VIP2)])))
     api = CheckedApi(d.socket)
     seen = [lab.ask("client", VIP, source=(lab.client_addr(i), 0)).backend for i in range(12)]
-    web = api.must("GET", "/v1/stats?service=web").json["services"]["web"]
-    assert web["persistconns"] == 12
-    assert {n: b["persistconns"] for n, b in web["backends"].items()} == {n: seen.count(n) for n in lab.backends}
+    want = 12, {n: seen.count(n) for n in lab.backends}
+    assert persistconns(api.must("GET", "/v1/stats?service=web").json["services"], "web") == want
     one = api.must("GET", "/v1/stats?service=web&backend=b1").json["services"]["web"]
     assert one["backends"]["b1"]["persistconns"] == seen.count("b1")
-    # Not where it would have to be read for all, nor where nothing is remembered.
-    assert "persistconns" not in api.must("GET", "/v1/stats").json["services"]["web"]
-    assert "persistconns" not in api.must("GET", "/v1/stats?service=other").json["services"]["other"]
+    assert persistconns(api.must("GET", "/v1/stats?service=other").json["services"], "other")[0] == 0
+    # Nobody asks for this service: counted in the background.
+    seen += [lab.ask("client", VIP, source=(lab.client_addr(i), 0)).backend for i in range(12, 20)]
+    want = 20, {n: seen.count(n) for n in lab.backends}
+    wait_for(lambda: persistconns(api.must("GET", "/v1/stats").json["services"], "web") == want, 25, "a count")
+    metrics = d.api.must("GET", "/metrics").text
+    assert 'fnat_service_persistent_clients{service="web"} 20\n' in metrics
+    assert 'fnat_backend_persistent_clients{service="web",backend="b1"} %d\n' % seen.count("b1") in metrics
+    rows = [r.split() for r in d.ctl("-o", "table", "stats").stdout.splitlines()]
+    assert {r[0]: r[rows[0].index("PERSIST")] for r in rows}["web"] == "20"
+    # Forgotten with the persistence.
+    api.must("PATCH", "/v1/services/web", {"persistence": None})
+    assert persistconns(api.must("GET", "/v1/stats").json["services"], "web")[0] == 0
+
+
+def test_persistconns_after_a_restart(lab, again):
+    cfg = config(lab, web=service(lab, persistence={}))
+    d = again("persist", cfg).wait_ready()
+    for i in range(5):
+        lab.ask("client", VIP, source=(lab.client_addr(i), 0))
+    d.kill()
+    d = again("persist", cfg).wait_ready()
+    wait_for(lambda: persistconns(d.api.must("GET", "/v1/stats").json["services"], "web")[0] == 5, 5, "a count")

@@ -391,3 +391,83 @@ def test_a_service_without_backends_keeps_its_count(lab, start, crowd):
     assert crowd.open() is None
     crowd.leave("b1")
     wait_for(crowd.open, 5, "room after one has ended")
+
+# --- how many met a limit
+
+def overflowed(d):
+    return d.api.must("GET", "/v1/stats?service=web").json["services"]["web"]["overflowed"]
+
+
+def test_overflowed_is_exact(lab, again, echo):
+    """Each connection that met a limit once, however many gates it tried; without the daemon, over a
+    restart, and when all go to the sorry backend; not one of the others."""
+    cfg = udp_limited(lab, {"b1": 100, "b2": 701}, {"b3": {"sorry": True}})
+    d = wait_open(again("overflow", cfg).wait_ready(), "b1", "b2")
+    d.kill()
+    # In turn, 200 find room; from then on b1 is full, which is the first choice of half of them, and
+    # of 501 others each finds room at b2, until that is full as well.
+    got = flood(lab, n=3000, window=64)
+    assert by(got) == [100, 701, 3000 - 801], got
+    d = again("overflow", cfg).wait_ready()
+    first = overflowed(d)
+    assert 3000 - 801 < first < 3000 - 200, first
+    wait_for(lambda: limit_of(d, "b1")["full"] and limit_of(d, "b2")["full"], 5, "both full")
+    wait_for(lambda: "-full" in lab.nft("list", "map", "inet", "fnat", "services4"), 5, "its program")
+    first = overflowed(d)
+    got = flood(lab, FLOWS, n=1000)
+    assert by(got) == [0, 0, 1000] and overflowed(d) == first + 1000
+    assert d.api.must("GET", "/metrics").text.count("fnat_service_overflowed_total{service=\"web\"} %d\n"
+                                                    % (first + 1000)) == 1
+    assert ["web", str(first + 1000)] in [[f[0], f[-1]] for f in map(
+        str.split, d.ctl("-o", "table", "stats").stdout.splitlines())]
+    d.kill()
+    flood(lab, 2 * FLOWS, n=500)
+    d = again("overflow", cfg).wait_ready()
+    assert overflowed(d) == first + 1500
+    d.api.must("DELETE", "/v1/stats?service=web")
+    assert overflowed(d) == 0
+
+
+def test_overflowed_one_gate(lab, start, echo):
+    """Where the first choice is the only one: those that the gate turned away, and no others."""
+    d = wait_open(start(udp_limited(lab, {"b1": 300}, names=["b1"])), "b1")
+    d.kill()
+    got = flood(lab, n=1000)
+    assert got["answered"] == 300 and got["refused"] == 700, got
+    d = start(udp_limited(lab, {"b1": 300}, names=["b1"]))
+    assert overflowed(d) == 700
+
+
+def test_overflowed_all_full(lab, start, crowd, limit):
+    """Refused, since nobody has room; each attempt to connect is one."""
+    d = wait_open(start(limited(lab, {"b1": 2}, names=["b1"], limit=limit)), "b1")
+    crowd.open(2)
+    wait_full(d, "b1")
+    wait_for(lambda: "full-own" in lab.nft("list", "map", "inet", "fnat", "services4"), 5, "its program")
+    before = overflowed(d)
+    assert crowd.open(7)[None] == 7
+    # That it is counted no longer does not lose what was.
+    crowd.leave("b1")
+    wait_full(d, "b1", False)
+    wait_for(lambda: overflowed(d) == before + 7, 5, "7 counted")
+    wait_for(lambda: "full-own" not in lab.nft("list", "map", "inet", "fnat", "services4"), 5, "open")
+    assert crowd.open() == "b1" and overflowed(d) == before + 7
+
+
+def test_overflowed_of_a_service(lab, start, echo, crowd):
+    """max_connections, and that of a client."""
+    d = start(config(lab, web=service(lab, [listener(VIP, PORT, "udp")], port=PORT, max_connections=250)))
+    flood(lab, n=1000)
+    assert overflowed(d) == 750
+    d.api.must("PUT", "/v1/config", config(
+        lab, web=service(lab, [listener(VIP, 9000)], port=9000, max_connections_per_client=3)))
+    assert crowd.open(5, lab.client_addr(1))[None] == 2 and crowd.open(3, lab.client_addr(2))[None] == 0
+    assert overflowed(d) == 752
+
+
+def test_overflowed_counts_nobody_else(lab, start, crowd):
+    """What a limit does not meet is not counted: other services have no such rule."""
+    d = start(config(lab, web=service(lab, [listener(VIP, 9000)], port=9000)))
+    crowd.open(20)
+    assert overflowed(d) == 0
+    assert "counter" not in lab.nft("list", "table", "inet", "fnat")

@@ -86,6 +86,41 @@ static void check_case(size_t i)
 	service_unref(out);
 }
 
+/* Do they serve because others have no room? */
+static bool overflows(const char *service, const char *runtime)
+{
+	const struct service *s = service_of("web", service), *out;
+	struct backend_runtime at[N_MAX] = { { 0 } };
+	struct standing standing;
+	bool does;
+
+	runtime_parse(runtime, at);
+	standing = service_standing(s, at, false);
+	out = effective_service(s, at, false);
+	does = standing_overflows(&standing);
+	ck_assert_uint_eq(out->overflows[0], does);
+	ck_assert(!out->overflows[1]);
+	service_unref(s);
+	service_unref(out);
+	return does;
+}
+
+START_TEST(test_overflows)
+{
+	/* The others of the tier take it; a lower tier, the sorry one or nobody has to. */
+	ck_assert(!overflows(FOUR(""), "----"));
+	ck_assert(!overflows(FOUR(""), "f---"));
+	ck_assert(overflows(FOUR(""), "ff--"));
+	ck_assert(overflows(FOUR(""), "df--"));
+	ck_assert(overflows(FOUR(""), "fff-"));
+	ck_assert(overflows(FOUR(""), "ffff"));
+	/* One that is full does not matter where a better one serves. */
+	ck_assert(!overflows(FOUR(""), "--f-"));
+	ck_assert(!overflows(FOUR(""), "ddd-"));
+	ck_assert(!overflows(FOUR(""), "dddf"));
+}
+END_TEST
+
 START_TEST(test_who_serves)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -379,6 +414,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, test_who_serves);
+	tcase_add_test(tc, test_overflows);
 	tcase_add_test(tc, test_states);
 	tcase_add_test(tc, test_plain_services_are_the_same_value);
 	tcase_add_test(tc, test_families);

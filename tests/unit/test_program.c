@@ -71,6 +71,14 @@ static const struct {
 	    .max_client = 10,
 	    .max_all = MODEL_CONNECTIONS_MAX },
 	  "sh4-251-own1-client10-all10000000" },
+	{ { .kind = PROGRAM_RR,
+	    .family = AF_INET,
+	    .size = 1,
+	    .own = 5,
+	    .options = PROGRAM_GATES | PROGRAM_OVERFLOWS },
+	  "rr4-1-0-own5-gates-full" },
+	{ { .kind = PROGRAM_FULL, .own = 5 }, "full-own5" },
+	{ { .kind = PROGRAM_FULL, .own = 65535, .refusal = REFUSAL_DROP }, "full-own65535-drop" },
 };
 
 static const struct {
@@ -195,6 +203,10 @@ START_TEST(test_not_programs)
 		"rr4-3-1-port",
 		"random4-10-p24",
 		"refuse2",
+		"full",
+		"full-own0",
+		"full-own5-gates",
+		"full4-0-own5",
 		"refuse-drop",
 		"dispatch",
 		"pool-lan",
@@ -215,6 +227,7 @@ static const struct {
 	{ { .kind = MAP_ADDRESSES, .family = AF_INET }, "addresses4", "type ipv4_addr" },
 	{ { .kind = MAP_TIMEOUT, .shard = 6 }, "udp-5", "protocol udp" },
 	{ { .kind = MAP_TIMEOUT, .shard = 1 }, "udp-0", "protocol udp" },
+	{ { .kind = MAP_OVERFLOWED, .shard = 5 }, "overflowed-5", "packets 0 bytes 0" },
 	{ { .kind = MAP_SERVICES, .family = AF_INET6 },
 	  "services6",
 	  "type ipv6_addr . inet_proto . inet_service : verdict" },

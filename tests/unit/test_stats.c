@@ -399,6 +399,53 @@ START_TEST(test_counters_outlive_a_restart)
 }
 END_TEST
 
+static uint64_t overflowed(void)
+{
+	struct meter m = stats_of_service(w.s, "web");
+
+	return m.overflowed - m.zero.overflowed;
+}
+
+/* The kernel goes on counting while no daemon reads it; a counter that is new begins at zero. */
+START_TEST(test_overflowed_goes_on)
+{
+	char *text;
+
+	stats_overflowed(w.s, w.m, "web", 7, 10);
+	stats_overflowed(w.s, w.m, "web", 7, 10);
+	stats_overflowed(w.s, w.m, "nobody", 8, 10);
+	ck_assert_uint_eq(overflowed(), 10);
+	text = saved_text();
+	ck_assert(restart(text));
+	ck_assert_uint_eq(overflowed(), 10);
+	stats_overflowed(w.s, w.m, "web", 7, 13);
+	ck_assert_uint_eq(overflowed(), 13);
+	stats_overflowed(w.s, w.m, "web", 9, 20); /* removed and made again */
+	ck_assert_uint_eq(overflowed(), 33);
+	stats_overflowed(w.s, w.m, "web", 9, 4); /* the whole table was */
+	ck_assert_uint_eq(overflowed(), 37);
+	stats_zero(w.s, "web");
+	stats_overflowed(w.s, w.m, "web", 9, 5);
+	ck_assert_uint_eq(overflowed(), 1);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").overflowed, 38);
+	free(text);
+}
+END_TEST
+
+/* Of a daemon that knew fewer numbers. */
+START_TEST(test_a_file_of_version_1)
+{
+	static const char one[] =
+		"fnat counters 1 5 6 7\n"
+		"service web - - 0 3 6 6 600 600 3 6 6 600 600 0 0 0 0 0 0 0 0 0 0 0\n"
+		"end 1\n";
+
+	ck_assert(restart(one));
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_CONNS], 3);
+	ck_assert_uint_eq(overflowed(), 0);
+}
+END_TEST
+
 START_TEST(test_what_is_not_configured_any_more_is_not_restored)
 {
 	char *text;
@@ -458,6 +505,8 @@ int main(void)
 	tcase_add_test(t, test_a_backend_keeps_its_numbers_while_others_change);
 	tcase_add_test(t, test_counters_outlive_a_restart);
 	tcase_add_test(t, test_what_is_not_configured_any_more_is_not_restored);
+	tcase_add_test(t, test_overflowed_goes_on);
+	tcase_add_test(t, test_a_file_of_version_1);
 	tcase_add_test(t, test_a_damaged_file_is_refused);
 	suite_add_tcase(s, t);
 	return run_suite(s);
