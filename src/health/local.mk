@@ -18,6 +18,8 @@ libfnat_la_SOURCES += \
 	%D%/icmp_message.h \
 	%D%/machine.c \
 	%D%/machine.h \
+	%D%/orphans.c \
+	%D%/orphans.h \
 	%D%/passive.c \
 	%D%/passive.h \
 	%D%/probe.c \

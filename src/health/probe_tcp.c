@@ -6,8 +6,8 @@
  * Most of what a check costs is the kernel's: a socket is made, watched, connected, closed. So a
  * backend keeps its socket, and epoll its entry. connect(2) to AF_UNSPEC resets the connection,
  * which leaves no TIME_WAIT, and gives the local address and port back; what is left is as good
- * as new, and edges are all that is seen of it. The files that fnatd
- * may open are not for checks alone: beyond half of them a socket is made each time.
+ * as new, and edges are all that is seen of it. The files that fnatd may open are not for checks
+ * alone: beyond half of them a socket is made each time.
  */
 #include <event2/event_struct.h>
 #include <stdlib.h>
@@ -57,11 +57,13 @@ static void tcp_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct tcp *t = arg;
 	struct probe *p = &t->probe;
-	/* Writable, and no more than that: neither an error nor an end, so nobody need be asked. */
-	int code = what & EV_READ ? probe_connect_error(fd) : 0;
+	int code = 0;
 
 	if (!p->is_running) /* an edge of having disconnected */
 		return;
+	/* Writable, and no more than that: neither an error nor an end, so nobody need be asked. */
+	if (what & EV_READ)
+		code = probe_connect_error(fd);
 	if (code == 0 && what & EV_READ && !probe_is_connected(fd))
 		return;
 	if (code) {

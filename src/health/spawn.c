@@ -6,6 +6,9 @@
  * was given to another process is never signalled: the group is killed while its leader is still
  * there to be waited for.
  *
+ * Processes that leave the group are orphans.c's. They come when their parents have died of the
+ * signal to the group, so they are looked for a little later, and some times.
+ *
  * What a program writes is read as it comes, or it would block; one that does not stop writing is
  * cut off.
  */
@@ -26,7 +29,10 @@
 
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "health/orphans.h"
 
+#define SWEEPS     4
+#define SWEEP_USEC 50000
 #define OUTPUT_MAX (256 << 10)
 
 struct spawner {
@@ -34,6 +40,8 @@ struct spawner {
 	pthread_t thread;
 	struct mailbox *requests, *started;
 	struct event *started_event;
+	struct event *sweep_event;
+	unsigned int n_sweeps;  /* that are still to be made */
 	struct child *children; /* all that are not freed */
 };
 
@@ -192,6 +200,26 @@ static void output_cb(evutil_socket_t fd, short what, void *arg)
 		close_output(c);
 }
 
+static void sweep_later(struct spawner *s)
+{
+	s->n_sweeps = SWEEPS;
+	if (!evtimer_pending(s->sweep_event, NULL))
+		evtimer_add(s->sweep_event, &(struct timeval){ .tv_usec = SWEEP_USEC });
+}
+
+static void sweep_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct spawner *s = arg;
+
+	(void)fd;
+	(void)what;
+	s->n_sweeps--;
+	if (orphans_sweep() > 0)
+		s->n_sweeps = SWEEPS;
+	if (s->n_sweeps > 0)
+		evtimer_add(s->sweep_event, &(struct timeval){ .tv_usec = SWEEP_USEC });
+}
+
 /* Its processes may not outlive it: the group is there as long as nobody waited for it. */
 static void end_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -203,6 +231,7 @@ static void end_cb(evutil_socket_t fd, short what, void *arg)
 	kill(-c->pid, SIGKILL);
 	if (waitpid(c->pid, &status, WNOHANG) != c->pid)
 		return;
+	sweep_later(c->spawner);
 	while (c->output_event && read_some(c) && c->n_output < SPAWN_OUTPUT_BYTES)
 		;
 	tell(c, 0, status);
@@ -249,6 +278,8 @@ struct spawner *spawner_new(struct event_base *base)
 	s->started_event =
 		event_new(base, mailbox_fd(s->started), EV_READ | EV_PERSIST, started_cb, s);
 	event_add(s->started_event, NULL);
+	s->sweep_event = evtimer_new(base, sweep_cb, s);
+	orphans_adopt();
 	sigfillset(&all); /* signals are the loop's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	code = pthread_create(&s->thread, NULL, thread_main, s);
@@ -256,6 +287,7 @@ struct spawner *spawner_new(struct event_base *base)
 	if (code == 0)
 		return s;
 	event_free(s->started_event);
+	event_free(s->sweep_event);
 	mailbox_free(s->requests);
 	mailbox_free(s->started);
 	free(s);
@@ -278,7 +310,9 @@ void spawner_free(struct spawner *s)
 			kill(-c->pid, SIGKILL);
 		child_free(c);
 	}
+	orphans_end();
 	event_free(s->started_event);
+	event_free(s->sweep_event);
 	mailbox_free(s->requests);
 	mailbox_free(s->started);
 	free(s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Programs that are run beside the loop: none of it waits, neither for the program to be loaded
- * nor for its end, and when a program is given up, all processes that it made in its process group
- * go with it.
+ * nor for its end, and when a program has ended or is given up, all processes that it made go with
+ * it: those of its process group at once, others (orphans.h) shortly after.
  */
 #ifndef FNAT_HEALTH_SPAWN_H
 #define FNAT_HEALTH_SPAWN_H

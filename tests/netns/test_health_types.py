@@ -2,6 +2,7 @@
 """Each type of check against a real server that is then stopped, frozen, cut off, slow or wrong."""
 
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -298,6 +299,44 @@ def test_exec_that_hangs_delays_nothing(lab, start, programs, script):
     print("longest answer of the API: %.1f ms" % (1e3 * longest))
     d.stop()
     wait_for(lambda: not marked(mark), 5, "all processes are gone")
+
+
+@pytest.mark.parametrize("script", ["setsid sleep %s & exit 0", "setsid sleep %s & sleep %s", "setsid sleep %s",
+                                    "(setsid sh -c 'sleep %s & sleep %s; :' &); sleep %s",
+                                    "setsid sh -c '(setsid sleep %s &); exec sleep %s' & exit 1"],
+                         ids=["ends", "hangs", "waits", "orphan", "twice"])
+def test_exec_that_leaves_its_group(lab, start, programs, script):
+    """A process in a session of its own does not outlive the check, nor one that it made, nor is any left to be reaped."""
+    mark = "97%d%d" % (os.getpid() % 10000, int(time.time()) % 1000)
+    programs("bad", script.replace("%s", mark))
+    d = start(web(lab, names=["b1"], check=check("exec", program="bad", interval_ms=100, timeout_ms=200)), "--programs",
+              programs.dir)
+    wait_for(lambda: marked(mark), 20, "it was run")
+    wait_for(lambda: len(d.api.get("/v1/services/web/health").json["backends"]["b1"]["results"]) >= 3, 20)
+    d.api.must("PATCH", "/v1/services/web", {"check": {"type": "none", "program": None}})
+    wait_for(lambda: not marked(mark), 5, "all processes are gone")
+    wait_for(lambda: not children(d.pid), 5, "none is left to be reaped")
+    d.api.must("PATCH", "/v1/services/web", {"check": {"type": "exec", "program": "bad"}})
+    wait_for(lambda: marked(mark), 20, "it was run again")
+    assert d.stop() == 0
+    wait_for(lambda: not marked(mark), 5, "all processes are gone")
+
+
+def children(pid):
+    """Numbers of the children of all threads of a process."""
+    return [c for task in pathlib.Path("/proc/%d/task" % pid).iterdir() for c in (task / "children").read_text().split()]
+
+
+def test_exec_may_have_children(lab, start, programs):
+    """A process whose parent ended, in the group of a program that still runs, is let alone as long as that runs."""
+    programs("ask", "(sleep 0.6 & echo $! > %s/pid); sleep 0.4; kill -0 $(cat %s/pid) && echo there" 
+             % (programs.dir, programs.dir))
+    programs("quick", "exit 0")
+    two = service(lab, listeners=[listener(VIP, 81)], names=["b2"], check=check("exec", program="quick"))
+    d = start(config(lab, web=service(lab, names=["b1"], check=check("exec", program="ask", timeout_ms=5000)), two=two),
+              "--programs", programs.dir)
+    wait_for(lambda: d.api.get("/v1/services/web/health").json["backends"]["b1"]["ok"] >= 2, 20)
+    assert result(d)["reason"] == "exit status 0: there"
 
 
 def test_exec_dynamic_weight(lab, start, programs):
