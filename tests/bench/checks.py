@@ -14,12 +14,13 @@ import time
 
 import harness
 from daemon import find_program
+from daemons import build_program
 from namespaces import wait_for
 
 N = 10000
 SECONDS = 10
 LIMITS = {"tcp": 60, "icmp": 15, "udp": 15}  # percent of a core
-PORT = 7001
+PORT, FIRST = 7001, "10.8.0.1"
 
 IP_PKTINFO = 8  # linux/in.h
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -104,21 +105,36 @@ def run(report, lab, short, quick):
             s.close()
 
 
-def _one(report, lab, kind, rounds):
+def _cost(lab, kind):
+    """CPU time of fnatd for a check (us), how many it made a second, what else it is to say."""
     with lab.fnatd(_document(lab, kind)) as d:
         wait_for(lambda: _totals(d.api)[0] >= N, 60, "a result of all backends", 0.5)
-        costs, rates = [], []
-        for _ in range(rounds):
-            before, cpu, t = _totals(d.api), _cpu_s(d.proc.pid), time.monotonic()
-            time.sleep(SECONDS)
-            elapsed, cpu = time.monotonic() - t, _cpu_s(d.proc.pid) - cpu
-            after = _totals(d.api)
-            rates.append((sum(after) - sum(before)) / elapsed)
-            costs.append(100 * cpu / elapsed * max(1, N / rates[-1]))
-        report.add("checks", "%s: %d backends a second, CPU" % (kind, N), harness.median(costs), "% of a core", costs,
-                   ("<=", LIMITS[kind]), "%.0f checks a second, %d failed, %d undone" % (
-                       harness.median(rates), after[1] - before[1], after[2] - before[2]))
-        report.add("checks", "%s: memory" % kind, _rss_mib(d.proc.pid), "MiB", None, ("<=", 100))
+        before, read = _totals(d.api), time.monotonic()
+        cpu, begin = _cpu_s(d.proc.pid), time.monotonic()
+        time.sleep(SECONDS)
+        cpu = (_cpu_s(d.proc.pid) - cpu) / (time.monotonic() - begin)
+        after = _totals(d.api)
+        rate = (sum(after) - sum(before)) / (time.monotonic() - read)
+        return cpu / rate * 1e6, rate, after[1] - before[1], after[2] - before[2], _rss_mib(d.proc.pid)
+
+
+def _floor(lab, kind):
+    """CPU time of a program that only asks, as often, in us an answer; with the same rules and events."""
+    with lab.fnatd(_document(lab, "none")):
+        r = json.loads(lab.run("lb", [build_program("asking"), kind, FIRST, str(PORT), str(N), str(SECONDS)]).stdout)
+    return r["cpu_s"] / r["answered"] * 1e6
+
+
+def _one(report, lab, kind, rounds):
+    made = harness.interleaved(rounds, {"fnatd": lambda: _cost(lab, kind), "floor": lambda: _floor(lab, kind)})
+    costs, rates, failed, undone, memory = zip(*made["fnatd"])
+    percent = [us * N / 1e4 for us in costs]
+    report.add("checks", "%s: %d backends a second, CPU" % (kind, N), harness.median(percent), "% of a core", percent,
+               ("<=", LIMITS[kind]), "%.0f checks a second, %d failed, %d undone" % (
+                   harness.median(rates), sum(failed), sum(undone)))
+    report.ratio("checks", "%s: the same, to a program that only asks" % kind, costs, made["floor"], None,
+                 "%.1f us a check" % harness.median(made["floor"]))
+    report.add("checks", "%s: memory" % kind, max(memory), "MiB", None, ("<=", 100))
 
 
 RATE = 2000
