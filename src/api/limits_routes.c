@@ -36,7 +36,9 @@ static void answer(void *arg)
 		if (limiter_status(c->limiter, s, b, &status))
 			json_object_set_new(backends, b->name, limit_to_json(b, &status));
 	}
-	call_answer_json(c, 200, json_pack("{s:o}", "backends", backends));
+	call_answer_json(c, 200,
+			 json_pack("{s:s*,s:o}", "limit", s ? limit_name(service_limit(s)) : NULL,
+				   "backends", backends));
 }
 
 void limits_get(struct call *c)

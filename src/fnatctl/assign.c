@@ -170,7 +170,7 @@ static const struct assign_field fields[] = {
 	{ "service", "slow_start_s", NULL, NULL },
 	{ "service", "quorum", NULL, NULL },
 	{ "service", "quorum_hysteresis", NULL, NULL },
-	{ "service", "limit", NULL, "exact fast" },
+	{ "service", "limit", NULL, "auto exact fast" },
 	{ "service", "max_connections", NULL, NULL },
 	{ "service", "max_connections_per_client", NULL, NULL },
 	{ "service", "all_down", NULL, "closed open" },

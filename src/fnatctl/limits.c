@@ -12,9 +12,10 @@
 
 static void print_limits(const struct cli *cli, const json_t *answer)
 {
-	static const char *const headings[] = { "BACKEND",    ">CONNECTIONS", ">MAX",
-						">MIN",       "FULL",         ">TIMES FULL",
-						">OVERSHOOT", ">OVERFLOWED",  NULL };
+	static const char *const headings[] = { "BACKEND",     ">CONNECTIONS", ">MAX",
+						">MIN",        "LIMIT",        "FULL",
+						">TIMES FULL", ">OVERSHOOT",   ">OVERFLOWED",
+						NULL };
 	struct columns *c = columns_new(headings);
 	const char *name;
 	json_t *b;
@@ -24,6 +25,7 @@ static void print_limits(const struct cli *cli, const json_t *answer)
 		columns_cell(c, "%lld", view_integer(b, "connections"));
 		columns_cell(c, "%lld", view_integer(b, "max_connections"));
 		columns_cell(c, "%lld", view_integer(b, "min_connections"));
+		columns_cell(c, "%s", view_string(answer, "limit"));
 		columns_cell(c, "%s", json_is_true(json_object_get(b, "full")) ? "yes" : "no");
 		columns_cell(c, "%lld", view_integer(b, "times_full"));
 		columns_cell(c, "%lld", view_integer(b, "overshoot"));

@@ -51,6 +51,7 @@ libfnat_la_SOURCES += \
 	%D%/preflight_address.c \
 	%D%/preflight_check.h \
 	%D%/preflight_features.c \
+	%D%/preflight_limits.c \
 	%D%/preflight_link.c \
 	%D%/preflight_system.c \
 	%D%/route.c \

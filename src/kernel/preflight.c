@@ -33,6 +33,7 @@ static const struct preflight_check {
 	{ "sockets", check_sockets },
 	{ "answers", check_answers },
 	{ "mtu", check_mtu },
+	{ "limits", check_limits },
 	{ "features", check_features },
 };
 

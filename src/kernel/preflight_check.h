@@ -30,7 +30,7 @@ struct list {
 void list_add(struct list *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *list_take(struct list *l);
 
-/* The checks, preflight_system.c, _address.c, _link.c and _features.c. */
+/* The checks, preflight_system.c, _address.c, _link.c, _limits.c and _features.c. */
 void check_kernel(struct preflight *pf);
 void check_settings(struct preflight *pf);
 void check_conntrack_table(struct preflight *pf);
@@ -44,6 +44,7 @@ void check_sockets(struct preflight *pf);
 void check_legacy_tables(struct preflight *pf);
 void check_answers(struct preflight *pf);
 void check_mtu(struct preflight *pf);
+void check_limits(struct preflight *pf);
 void check_features(struct preflight *pf);
 
 #endif

@@ -34,6 +34,7 @@ static const char *const on_removes[] = {
 };
 
 static const char *const limits[] = {
+	[LIMIT_AUTO] = "auto",
 	[LIMIT_EXACT] = "exact",
 	[LIMIT_FAST] = "fast",
 };
@@ -43,6 +44,11 @@ static const char *const limits[] = {
 const char *backend_state_name(size_t state)
 {
 	return state < ARRAY_SIZE(states) ? states[state] : NULL;
+}
+
+const char *limit_name(size_t limit)
+{
+	return limit < ARRAY_SIZE(limits) ? limits[limit] : NULL;
 }
 
 /* One of a few words, as a number. */
@@ -161,7 +167,7 @@ void read_max_connections_per_client(struct reader *r, const struct at *at, cons
 
 void read_limit(struct reader *r, const struct at *at, const json_t *value, void *out)
 {
-	read_word(r, at, value, limits, ARRAY_SIZE(limits), "\"exact\" or \"fast\"",
+	read_word(r, at, value, limits, ARRAY_SIZE(limits), "\"auto\", \"exact\" or \"fast\"",
 		  &((struct service *)out)->control.limit);
 }
 
@@ -325,7 +331,7 @@ void put_control(json_t *object, const struct service *s)
 	if (c->max_connections_per_client)
 		put(object, "max_connections_per_client",
 		    json_integer(c->max_connections_per_client));
-	if (c->limit != LIMIT_EXACT)
+	if (c->limit != LIMIT_AUTO)
 		put(object, "limit", json_string_nocheck(limits[c->limit]));
 }
 

@@ -368,13 +368,27 @@ const struct backend *service_backend(const struct service *s, const char *name)
 	return bsearch(&key, s->backends, s->n_backends, sizeof(*s->backends), backend_name_cmp);
 }
 
+uint64_t service_max_connections(const struct service *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->n_backends; i++)
+		sum += s->backends[i].max_connections;
+	return sum;
+}
+
+enum limit service_limit(const struct service *s)
+{
+	if (s->control.limit != LIMIT_AUTO)
+		return (enum limit)s->control.limit;
+	if (s->persistence.timeout_s > 0 || s->n_pins > 0)
+		return LIMIT_FAST;
+	return service_max_connections(s) <= LIMIT_EXACT_ADVISED ? LIMIT_EXACT : LIMIT_FAST;
+}
+
 bool service_has_gates(const struct service *s)
 {
-	for (size_t i = 0; i < s->n_backends && s->control.limit == LIMIT_EXACT; i++) {
-		if (s->backends[i].max_connections > 0)
-			return true;
-	}
-	return false;
+	return service_max_connections(s) > 0 && service_limit(s) == LIMIT_EXACT;
 }
 
 bool service_has_limits(const struct service *s)

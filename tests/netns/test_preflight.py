@@ -498,6 +498,21 @@ def test_many_addresses_are_named_briefly(lab, start):
         assert "and 54 more" in finding["what"] and len(finding["what"]) < 400
 
 
+@pytest.mark.parametrize("fields,limit,mended", [
+    ({"limit": "exact"}, 1001, {"limit": None}),
+    ({"max_connections": 1001}, 0, {"max_connections": 0}),
+])
+def test_exact_limits_that_are_dear(lab, start, fields, limit, mended):
+    s = service(lab, **fields)
+    s["backends"]["b1"]["max_connections"] = limit
+    daemon = start(config(lab, web=s))
+    finding = find(daemon, "limit-exact-large")
+    assert finding["severity"] == "warning" and "web (1001)" in finding["what"]
+    assert finding["remedy"].startswith("fnatctl service set web ")
+    daemon.api.must("PATCH", "/v1/services/web", mended)
+    assert findings(daemon, "limit-exact-large") == []
+
+
 def test_worst_first(lab, start):
     with sysctls(lab, net__ipv4__ip_forward=0, net__netfilter__nf_conntrack_acct=0,
                  net__netfilter__nf_conntrack_events=2):

@@ -163,6 +163,21 @@ def test_a_limit_that_goes(lab, start, crowd, limit):
     wait_for(lambda: crowd.open(5)["b1"] == 5, 5, "room for all")
 
 
+def test_auto_is_exact_while_that_is_cheap(lab, start, crowd):
+    """1,000 connections of a service together; the way there and back is a change like any other."""
+    d = wait_open(start(limited(lab, {"b1": 2, "b2": 998}, names=["b1", "b2"], limit="auto")), "b1", "b2")
+    assert d.api.must("GET", LIMITS).json["limit"] == "exact"
+    assert crowd.open(6)["b1"] == 2
+    d.api.must("PATCH", "/v1/services/web/backends/b2", {"max_connections": 999})
+    assert d.api.must("GET", LIMITS).json["limit"] == "fast"
+    assert "room" not in limit_of(d, "b1")
+    wait_full(d, "b1")
+    assert crowd.open(6)["b1"] == 0
+    d.api.must("PATCH", "/v1/services/web/backends/b2", {"max_connections": 998})
+    wait_for(lambda: limit_of(d, "b2").get("room") == 998 - 10, 5, "b2 counted")
+    assert crowd.open(6)["b1"] == 0
+
+
 # --- what the kernel counts
 
 PORT = 5053  # UDP; nothing of the laboratory's own is there

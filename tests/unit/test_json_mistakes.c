@@ -85,9 +85,9 @@ static const struct {
 	{ WEB(",\"max_connections_per_client\":true"), "/services/web/max_connections_per_client",
 	  "service \"web\": max_connections_per_client true: expected an integer" },
 	{ WEB(",\"limit\":\"slow\""), "/services/web/limit",
-	  "service \"web\": limit \"slow\": expected \"exact\" or \"fast\"" },
+	  "service \"web\": limit \"slow\": expected \"auto\", \"exact\" or \"fast\"" },
 	{ WEB_BACKENDS("\"a\":{\"address\":\"10.1.0.2\",\"max_connections\":1}},"
-		       "\"persistence\":{"),
+		       "\"limit\":\"exact\",\"persistence\":{"),
 	  "/services/web/limit",
 	  "service \"web\": limit \"exact\": expected \"fast\": with persistence and pins, "
 	  "clients go to their backend without being counted" },

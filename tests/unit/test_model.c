@@ -405,6 +405,35 @@ START_TEST(test_document_replaces_all)
 }
 END_TEST
 
+/* A service with those fields and two backends with those limits: who sees to them? */
+static enum limit limit_of(const char *more, uint32_t a, uint32_t b)
+{
+	char *text = mem_printf("{\"pool\":\"lan\",\"listeners\":[{\"address\":\"192.0.2.1\","
+				"\"protocol\":\"tcp\",\"port\":80}],\"backends\":{"
+				"\"a\":{\"address\":\"10.1.0.2\",\"max_connections\":%u},"
+				"\"b\":{\"address\":\"10.1.0.3\",\"max_connections\":%u}}%s}",
+				a, b, more);
+	const struct service *s = service_of("web", text);
+	enum limit limit = service_limit(s);
+
+	ck_assert(service_has_gates(s) == (limit == LIMIT_EXACT && a + b > 0));
+	service_unref(s);
+	free(text);
+	return limit;
+}
+
+START_TEST(test_limit)
+{
+	ck_assert_int_eq(limit_of("", 400, 600), LIMIT_EXACT);
+	ck_assert_int_eq(limit_of("", 400, 601), LIMIT_FAST);
+	ck_assert_int_eq(limit_of(",\"limit\":\"exact\"", 400, 601), LIMIT_EXACT);
+	ck_assert_int_eq(limit_of(",\"limit\":\"fast\"", 1, 0), LIMIT_FAST);
+	ck_assert_int_eq(limit_of(",\"persistence\":{\"timeout_s\":60}", 1, 1), LIMIT_FAST);
+	ck_assert_int_eq(limit_of(",\"pins\":{\"198.51.100.7\":\"a\"}", 1, 1), LIMIT_FAST);
+	ck_assert_int_eq(limit_of("", 0, 0), LIMIT_EXACT);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("model");
@@ -428,6 +457,7 @@ int main(void)
 	tcase_add_test(tc, test_pool_that_is_still_used);
 	tcase_add_test(tc, test_number_of_pools);
 	tcase_add_test(tc, test_several_problems_at_once);
+	tcase_add_test(tc, test_limit);
 	suite_add_tcase(suite, tc);
 
 	return run_suite(suite);
