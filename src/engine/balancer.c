@@ -22,7 +22,10 @@ struct balanced {
 	UT_hash_handle hh;
 	const struct service *config;  /* a reference; its name is the key */
 	struct balance_backend *items; /* one for each of its backends, in their order */
-	bool is_first[2];              /* of each family: there was no step yet */
+	/* Of each family */
+	bool is_first[2]; /* there was no step yet */
+	uint64_t begun[2];
+	double arrivals_s[2];
 	struct balancer_status status;
 };
 
@@ -31,11 +34,15 @@ struct balancer {
 	struct observer *observer;
 	struct event *tick;
 	unsigned int interval_ms; /* until the next look */
+	uint64_t looked_ns;
+	double looked_s; /* between the last two looks */
 	struct balanced *services;
 };
 
 /* Looking, and what it makes the kernel do, takes at most one part in so many of a core's time. */
 #define SHARE 20
+/* Of the last look in the arrivals that are expected. */
+#define SMOOTHING 0.25
 /* ... but somebody looks at least so often. */
 #define INTERVAL_MAX_MS 8000
 
@@ -85,6 +92,7 @@ static struct balanced *balanced_add(struct balancer *b)
 {
 	if (!b->services) {
 		b->interval_ms = BALANCER_INTERVAL_MS;
+		b->looked_ns = clock_mono_ns();
 		schedule(b);
 		observer_want(b->observer, CT_EVENTS_NEW | CT_EVENTS_UPDATE);
 	}
@@ -158,12 +166,12 @@ static void observe_cb(const struct changes *c, void *arg)
 
 /* The backends of one family, with what is known of them now. Returns how many. */
 static size_t gather(const struct balancer *b, const struct balanced *s, const uint32_t *weights,
-		     uint8_t family, struct balance_backend *out, double *arrivals_s)
+		     uint8_t family, struct balance_backend *out, uint64_t *begun)
 {
 	const struct stats *stats = observer_stats(b->observer);
 	size_t n = 0;
 
-	*arrivals_s = 0;
+	*begun = 0;
 	for (size_t i = 0; i < s->config->n_backends; i++) {
 		const struct backend *backend = &s->config->backends[i];
 		struct stats_live live;
@@ -175,7 +183,7 @@ static size_t gather(const struct balancer *b, const struct balanced *s, const u
 		out[n].weight = weights[i];
 		out[n].active = live.active;
 		out[n++].inactive = live.inactive;
-		*arrivals_s += stats_of_backend(stats, s->config->name, backend).rates[SUM_CONNS];
+		*begun += live.begun;
 	}
 	return n;
 }
@@ -214,6 +222,17 @@ static void scatter(struct balancer *b, struct balanced *s, uint8_t family,
 	s->status.n_changes += is_changed;
 }
 
+/* Connections a second, over the last few looks: the statistics know it by the last listing only.
+ */
+static double follow_arrivals(struct balanced *s, bool is_6, uint64_t begun, double looked_s)
+{
+	double now = begun > s->begun[is_6] ? (double)(begun - s->begun[is_6]) / looked_s : 0;
+
+	s->begun[is_6] = begun;
+	s->arrivals_s[is_6] += (now - s->arrivals_s[is_6]) * (s->is_first[is_6] ? 1 : SMOOTHING);
+	return s->arrivals_s[is_6];
+}
+
 static void step_family(struct balancer *b, struct balanced *s, const uint32_t *weights,
 			uint8_t family)
 {
@@ -222,9 +241,11 @@ static void step_family(struct balancer *b, struct balanced *s, const uint32_t *
 	struct balance how = { .scheduler = s->config->scheduler,
 			       .interval_s = b->interval_ms / 1000.0,
 			       .is_first = s->is_first[family == AF_INET6] };
-	size_t n = gather(b, s, weights, family, items, &how.arrivals_s);
+	uint64_t begun;
+	size_t n = gather(b, s, weights, family, items, &begun);
 	uint32_t error;
 
+	how.arrivals_s = follow_arrivals(s, family == AF_INET6, begun, b->looked_s);
 	how.slots = scheduler_steady_size(n);
 	if (n > 0) {
 		bool is_changed = balance_step(&how, items, n);
@@ -246,6 +267,8 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	b->looked_s = (double)(clock_mono_ns() - b->looked_ns) / 1e9;
+	b->looked_ns = clock_mono_ns();
 	HASH_ITER (hh, b->services, s, next) {
 		uint32_t *weights = mem_calloc(s->config->n_backends, sizeof(*weights));
 

@@ -103,10 +103,9 @@ static double extrapolate(double n, double average, double arrivals_s, double in
 	*adds = 1;
 	if (isinf(stay_s))
 		return n;
-	if (stay_s <= 0) {
-		*adds = 0;
+	/* Nobody was ever seen there: how long one stays is not known. */
+	if (stay_s <= 0)
 		return 0;
-	}
 	left = exp(-interval_s / stay_s);
 	*adds = stay_s / interval_s * (1 - left);
 	return n * left;

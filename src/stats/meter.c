@@ -25,12 +25,14 @@
 #include <string.h>
 
 /* linux/netfilter/nf_conntrack_tcp.h, nf_conntrack_sctp.h */
-#define TCP_SYN_SENT     1
-#define TCP_ESTABLISHED  3
-#define TCP_FIN_WAIT     4
-#define TCP_TIME_WAIT    7
-#define TCP_CLOSE        8
-#define SCTP_ESTABLISHED 4
+#define TCP_SYN_SENT       1
+#define TCP_ESTABLISHED    3
+#define TCP_FIN_WAIT       4
+#define TCP_TIME_WAIT      7
+#define TCP_CLOSE          8
+#define SCTP_ESTABLISHED   4
+#define SCTP_SHUTDOWN_SENT 5
+#define SCTP_SHUTDOWN_RECD 6
 
 #define RATE_PERIOD_S 2.0
 #define RATE_KEPT     0.75 /* of the old rate, after one period */
@@ -79,18 +81,36 @@ static void take_one(uint32_t *from)
 
 void meter_begin(struct meter *m)
 {
+	m->begun++;
 	m->inactive++;
 	m->open++;
 }
 
+static bool begins_to_be_active(const struct flow *f)
+{
+	switch (f->protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_SCTP:
+		return flow_is_active(f);
+	}
+	/* The first answer. What is told of later ones is that the flow is assured, too. */
+	return flow_is_active(f) && !(f->status & FLOW_ASSURED);
+}
+
+/* In the first of the states that follow. */
+static bool ends_to_be_active(const struct flow *f)
+{
+	return (f->protocol == IPPROTO_TCP && f->state == TCP_FIN_WAIT) ||
+	       (f->protocol == IPPROTO_SCTP &&
+		(f->state == SCTP_SHUTDOWN_SENT || f->state == SCTP_SHUTDOWN_RECD));
+}
+
 void meter_update(struct meter *m, const struct flow *f)
 {
-	if (f->protocol != IPPROTO_TCP)
-		return;
-	if (f->state == TCP_ESTABLISHED) {
+	if (begins_to_be_active(f)) {
 		m->active++;
 		take_one(&m->inactive);
-	} else if (f->state == TCP_FIN_WAIT) {
+	} else if (ends_to_be_active(f)) {
 		m->inactive++;
 		take_one(&m->active);
 	} else if (flow_is_closed(f)) {

@@ -31,7 +31,8 @@ struct meter {
 	uint64_t ended[N_SUMS]; /* private: of connections that ended before the last listing began
 				 */
 	uint32_t active, inactive;
-	uint32_t open; /* of both: those that are not closed, as ct count counts */
+	uint64_t begun; /* by FLOW_NEW */
+	uint32_t open;  /* of both: those that are not closed, as ct count counts */
 	uint64_t ends[N_ENDS];
 	uint64_t shown[N_SUMS]; /* the totals */
 	uint64_t overflowed;    /* of a service: connections that met a limit */

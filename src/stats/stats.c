@@ -333,8 +333,8 @@ struct stats_live stats_live(const struct stats *s, const char *service, const s
 	const struct backend_row *r = rows_backend(&s->rows, service, &b->address, b->port);
 
 	return r ? (struct stats_live){ r->row.meter.active, r->row.meter.inactive,
-					r->row.meter.open }
-		 : (struct stats_live){ 0, 0, 0 };
+					r->row.meter.open, r->row.meter.begun }
+		 : (struct stats_live){ 0, 0, 0, 0 };
 }
 
 void stats_on_end(struct stats *s, stats_end_fn *fn, void *arg)

@@ -85,6 +85,7 @@ void stats_zero(struct stats *s, const char *service);
 struct stats_live {
 	uint32_t active, inactive; /* as IPVS: established (answered, for UDP), and others */
 	uint32_t open;             /* of both: those that are not closed, see flow_is_closed() */
+	uint64_t begun;            /* since it is known, as far as events told */
 };
 struct stats_live stats_live(const struct stats *s, const char *service, const struct backend *b);
 

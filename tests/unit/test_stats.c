@@ -173,6 +173,36 @@ START_TEST(test_events_move_the_living)
 }
 END_TEST
 
+/* One of UDP is active from its first answer on, and an assured one is no second one. */
+START_TEST(test_an_answer_makes_a_udp_flow_active)
+{
+	struct flow f = make_flow(FLOW_NEW, 1, 60);
+	const struct backend *a;
+
+	f.protocol = IPPROTO_UDP;
+	f.state = 0;
+	f.status = FLOW_FULLNAT;
+	world_service(&w, "web",
+		      WEB_OF("{\"address\":\"192.0.2.10\",\"protocol\":\"udp\",\"port\":80}", BA));
+	a = world_backend(&w, "web", "a");
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 1);
+	f.kind = FLOW_UPDATE;
+	feed(&f); /* its mark, perhaps */
+	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 0);
+	f.status |= FLOW_SEEN_REPLY;
+	feed(&f);
+	f.status |= FLOW_ASSURED;
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 1);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
+	f.kind = FLOW_DESTROY;
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 0);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
+}
+END_TEST
+
 /* The kernel may tell an end again; another connection between the same ends is another one. */
 START_TEST(test_what_is_told_again_counts_once)
 {
@@ -497,6 +527,7 @@ int main(void)
 	tcase_add_test(t, test_what_was_lost_stays_in_the_totals);
 	tcase_add_test(t, test_rates_are_an_average);
 	tcase_add_test(t, test_events_move_the_living);
+	tcase_add_test(t, test_an_answer_makes_a_udp_flow_active);
 	tcase_add_test(t, test_what_is_told_again_counts_once);
 	tcase_add_test(t, test_foreign_connections_do_not_count);
 	tcase_add_test(t, test_announced_connections_count_for_their_master);
