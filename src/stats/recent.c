@@ -8,25 +8,24 @@
  */
 #include "stats/recent.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/mem.h"
 #include "stats/meter.h"
+#include <stdlib.h>
+
+static uint64_t rotated(uint64_t word, unsigned int by)
+{
+	return word << by | word >> (64 - by);
+}
 
 /* The id stands for the addresses, too. */
 static uint64_t print_of(const struct flow *f)
 {
-	const uint64_t which[] = { (uint64_t)f->id << 32 | (uint32_t)f->zone << 16 | f->client.port,
-				   f->start_ns, f->packets_in << 32 ^ f->bytes_in,
-				   f->packets_out << 32 ^ f->bytes_out };
-	uint64_t h = 0;
+	uint64_t which = (uint64_t)f->id << 32 | (uint32_t)f->zone << 16 | f->client.port;
+	uint64_t in = f->packets_in << 32 ^ f->bytes_in, out = f->packets_out << 32 ^ f->bytes_out;
+	uint64_t h = (which ^ rotated(f->start_ns, 24)) * 0x9e3779b97f4a7c15u;
 
-	for (size_t i = 0; i < sizeof(which) / sizeof(which[0]); i++) {
-		h = (h ^ which[i]) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 32;
-	}
-	return h;
+	h = (h ^ h >> 32 ^ in ^ rotated(out, 16)) * 0x9e3779b97f4a7c15u;
+	return h ^ h >> 32;
 }
 
 void recent_fini(struct recent *r)
@@ -35,17 +34,33 @@ void recent_fini(struct recent *r)
 	r->buckets = NULL;
 }
 
-/* In the order in which they came, the latest first: the oldest one is forgotten for it. */
-static void remember(struct recent_slot bucket[RECENT_WAYS], uint32_t print, uint32_t second)
+/* Has any the print? Hardly ever, so that there is nothing to guess. */
+static bool has(const struct recent_bucket *b, uint32_t print)
 {
-	memmove(&bucket[1], &bucket[0], (RECENT_WAYS - 1) * sizeof(*bucket));
-	bucket[0] = (struct recent_slot){ print, second };
+	typedef uint64_t words __attribute__((vector_size(sizeof(b->prints))));
+	const words found = (words)(b->prints == print);
+
+	_Static_assert(sizeof(*b) == 64, "a line");
+	return found[0] | found[1] | found[2] | found[3];
+}
+
+/* Is one of those from just now? Then it is from now. */
+static bool renew(struct recent_bucket *b, uint32_t print, uint16_t second)
+{
+	for (unsigned int i = 0; i < RECENT_WAYS; i++) {
+		if (b->prints[i] != print || (uint16_t)(second - b->seconds[i]) > RECENT_S)
+			continue;
+		b->seconds[i] = second;
+		return true;
+	}
+	return false;
 }
 
 bool recent_is_again(struct recent *r, const struct flow *f)
 {
-	uint32_t second = (uint32_t)(f->read_ns / 1000000000u), print;
-	struct recent_slot *bucket;
+	uint16_t second = (uint16_t)(f->read_ns / 1000000000u);
+	struct recent_bucket *b;
+	uint32_t print;
 	uint64_t h;
 
 	if (f->id == 0 || (f->start_ns == 0 && flow_end_of(f) == END_REFUSED))
@@ -54,13 +69,11 @@ bool recent_is_again(struct recent *r, const struct flow *f)
 		r->buckets = mem_zalloc(RECENT_BUCKETS * sizeof(*r->buckets));
 	h = print_of(f);
 	print = (uint32_t)(h >> 32);
-	bucket = r->buckets[h % RECENT_BUCKETS];
-	for (int i = 0; i < RECENT_WAYS; i++) {
-		if (bucket[i].print == print && second - bucket[i].second <= RECENT_S) {
-			bucket[i].second = second;
-			return true;
-		}
-	}
-	remember(bucket, print, second);
+	b = &r->buckets[h % RECENT_BUCKETS];
+	if (has(b, print) && renew(b, print, second))
+		return true;
+	b->prints[b->next] = print;
+	b->seconds[b->next] = second;
+	b->next = (uint8_t)((b->next + 1) % RECENT_WAYS);
 	return false;
 }

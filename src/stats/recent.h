@@ -17,15 +17,22 @@
 #define RECENT_S 10
 /* Ends that are remembered, the latest ones; a megabyte. */
 #define RECENT_BUCKETS 16384
-#define RECENT_WAYS    8 /* a line of the cache */
+#define RECENT_WAYS    8
 
-struct recent_slot {
-	uint32_t print, second;
+/* Compared all at once. */
+typedef uint32_t recent_prints __attribute__((vector_size(4 * RECENT_WAYS), aligned(8)));
+
+/* A line of the cache. */
+struct recent_bucket {
+	recent_prints prints;
+	uint16_t seconds[RECENT_WAYS]; /* the lower half of them */
+	uint8_t next;                  /* the oldest one, which makes room */
+	uint8_t unused[15];
 };
 
 /* All zero at first. */
 struct recent {
-	struct recent_slot (*buckets)[RECENT_WAYS];
+	struct recent_bucket *buckets;
 };
 
 void recent_fini(struct recent *r);

@@ -21,15 +21,13 @@
 /* Keys are made by the configuration and not by clients: no need for a secret. */
 static size_t hash_of(const struct row_key *key)
 {
-	uint64_t words[sizeof(*key) / 8], h = 0;
+	uint64_t words[4], h;
 
-	_Static_assert(sizeof(*key) % 8 == 0, "words");
+	_Static_assert(sizeof(*key) == sizeof(words), "words");
 	memcpy(words, key, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / 8; i++) {
-		h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 32;
-	}
-	return (size_t)h;
+	h = (words[0] ^ (words[2] << 24 | words[2] >> 40)) * 0x9e3779b97f4a7c15u;
+	h = (h ^ h >> 32 ^ words[1] ^ (words[3] << 40 | words[3] >> 24)) * 0x9e3779b97f4a7c15u;
+	return (size_t)(h ^ h >> 32);
 }
 
 static struct row **bucket_of(const struct rows *r, const struct row_key *key)
