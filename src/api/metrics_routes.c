@@ -21,7 +21,7 @@ struct numbers {
 	size_t n_services, n_pools, n_findings;
 	struct observer_status observer;
 	struct balancer_status balance;
-	size_t n_balanced, n_limited, n_full;
+	size_t n_balanced, n_limited, n_full, n_draining;
 	struct budget_status budget;
 	struct session_log_status session_log;
 	uint64_t memory_bytes;
@@ -75,6 +75,7 @@ VALUE(balance_changes, n->balance.n_changes)
 VALUE(balance_moved, n->balance.n_moved)
 VALUE(limited, n->n_limited)
 VALUE(full, n->n_full)
+VALUE(draining, n->n_draining)
 VALUE(stats_since, n->observer.since_ms / 1e3)
 VALUE(stats_unobserved, n->observer.unobserved_ms / 1e3)
 VALUE(insert_failed, n->observer.kernel.insert_failed)
@@ -99,6 +100,8 @@ static const struct metric metrics[] = {
 	{ "fnat_limited_backends", "gauge", "Backends that may have only so many connections.",
 	  limited },
 	{ "fnat_full_backends", "gauge", "Those of them that are full.", full },
+	{ "fnat_draining_backends", "gauge", "Backends that drain and have not finished.",
+	  draining },
 	{ "fnat_services", "gauge", "Services configured.", services },
 	{ "fnat_pools", "gauge", "Pools configured.", pools },
 	{ "fnat_elements", "gauge", "Elements in the maps of the table.", elements },
@@ -198,6 +201,8 @@ static void put_own(const struct call *c, FILE *out)
 		n.n_balanced = balancer_total(c->balancer, &n.balance);
 	if (c->limiter)
 		limiter_total(c->limiter, &n.n_limited, &n.n_full);
+	if (c->drainer)
+		n.n_draining = drainer_total(c->drainer);
 	if (c->budget)
 		n.budget = budget_status(c->budget);
 	if (c->session_log)

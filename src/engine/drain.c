@@ -394,6 +394,15 @@ void drainer_set_terms(struct drainer *d, const char *service, const char *backe
 	look_soon(d);
 }
 
+size_t drainer_total(const struct drainer *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		n += !d->items[i].status.is_done;
+	return n;
+}
+
 bool drainer_status(const struct drainer *d, const char *service, const char *backend,
 		    struct drain_status *out)
 {

@@ -49,6 +49,9 @@ struct drain_status {
 bool drainer_status(const struct drainer *d, const char *service, const char *backend,
 		    struct drain_status *out);
 
+/* How many backends drain and have not finished. */
+size_t drainer_total(const struct drainer *d);
+
 /* Once, when the backend has drained, does not drain (any more), or after that time; perhaps at
  * once. */
 typedef void drainer_fn(void *arg);
