@@ -98,6 +98,7 @@ def part_schedulers(report, _lab, quick, _scratch):
 def part_limits(report, _lab, quick, _scratch):
     with daemons.control_lab() as lab:
         limits.run(report, lab, 3 if quick else 9)
+        limits.detour(report, lab, 5 if quick else 15)
 
 
 def part_rebalance(report, _lab, quick, _scratch):

@@ -13,7 +13,7 @@ from daemon import find_program
 from lab import FLOOD_SOURCE, VIP, Fnatd, Lab
 
 PORT, WANTED, PORTS_A_SOURCE = 7000, 1000000, 10000
-MEMORY_MB, ORIGIN_MS = 20, 1.0
+MEMORY_MB, MORE_MB, ORIGIN_MS = 20, 2, 1.0
 
 
 def how_many():
@@ -66,6 +66,7 @@ def sample_of(daemon):
 
 
 def listing(report, group, daemon, n):
+    """How many MB fnatd grew by."""
     drain(daemon.socket, "/v1/connections?max=1000")
     quiet = Bystander(daemon.socket, "/v1/status")
     time.sleep(2)
@@ -76,7 +77,8 @@ def listing(report, group, daemon, n):
     if lines != n:
         raise RuntimeError("%d of %d connections were listed" % (lines, n))
     report.add(group, "listed", seconds, "s")
-    report.add(group, "fnatd grew by", memory_mb(daemon) - before, "MB", limit=("<=", MEMORY_MB))
+    grown = memory_mb(daemon) - before
+    report.add(group, "fnatd grew by", grown, "MB", limit=("<=", MEMORY_MB))
     for name, samples in (("quiet", quiet), ("meanwhile", waits)):
         report.add(group, "another client, %s, p99" % name, harness.percentile(samples, 99), "ms")
         report.add(group, "another client, %s, longest wait" % name, max(samples), "ms")
@@ -86,6 +88,7 @@ def listing(report, group, daemon, n):
     begin = time.perf_counter()
     daemon.api.must("GET", "/v1/connections?count=1&client=" + FLOOD_SOURCE)
     report.add(group, "those of one client counted (filtered in the kernel)", time.perf_counter() - begin, "s")
+    return grown
 
 
 def run(report, quick):
@@ -99,12 +102,16 @@ def run(report, quick):
         daemon.api.timeout = 120
         flood(lab, 0, 10)
         origin(report, "connections, 10", daemon, sample_of(daemon), 2000)
-        flood(lab, 10, n - 10)
+        flood(lab, 10, n // 4 - 10)
+        quarter = listing(report, "connections, {:,}".format(n // 4), daemon, n // 4)
+        flood(lab, n // 4, n - n // 4)
         group = "connections, {:,}".format(n)
         if n < WANTED:
             print("  (nf_conntrack_max of this machine allows no more than {:,})".format(n), flush=True)
         origin(report, group, daemon, sample_of(daemon), 2000)
-        listing(report, group, daemon, n)
+        grown = listing(report, group, daemon, n)
+        report.add(group, "fnatd grew by more than with a quarter of them", max(0, grown - quarter), "MB",
+                   limit=("<=", MORE_MB))
         begin = time.perf_counter()
         daemon.api.must("DELETE", "/v1/connections?service=many")
         report.add(group, "deleted", time.perf_counter() - begin, "s")
