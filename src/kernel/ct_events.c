@@ -162,6 +162,7 @@ static int socket_open(struct ct_events *e, const struct ct_events_options *opt)
 /* --- batches ------------------------------------------------------------------------------- */
 
 static void take_commands(struct ct_events *e);
+static void look(struct ct_events *e, bool is_due);
 
 /* An empty batch; NULL when the thread is told to stop while it waits for one. */
 static struct ct_batch *batch_get(struct ct_events *e)
@@ -176,8 +177,10 @@ static struct ct_batch *batch_get(struct ct_events *e)
 		e->report.n_stalls++;
 	while (!b && !e->is_stopped) {
 		b = mailbox_take(e->returned, STOP_POLL_MS);
-		if (!b)
-			take_commands(e);
+		if (b)
+			break;
+		take_commands(e);
+		look(e, true); /* a backlog lasts for this, too */
 	}
 	if (b)
 		b->n = 0;

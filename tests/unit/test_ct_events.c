@@ -3,6 +3,7 @@
  * The reader of events and the listing, against the kernel: entries are injected and deleted. In a
  * network namespace of its own, as root; skipped otherwise.
  */
+#include "base/clock.h"
 #include "ct_testing.h"
 #include "kernel/ct.h"
 #include "kernel/ct_events.h"
@@ -224,6 +225,26 @@ START_TEST(test_reliable_delivery_loses_nothing)
 }
 END_TEST
 
+/* Nobody takes what was read, for longer than a backlog may last: then the kernel need not keep
+ * what does not fit, or it would be slowed down for good. */
+START_TEST(test_reliable_delivery_is_given_up)
+{
+	uint64_t until_ms;
+
+	open_events(BUFFER, true);
+	for (int round = 0; round < 8; round++) {
+		for (uint16_t port = 1000; port < 1000 + MANY; port++)
+			inject_nat(&web, "198.51.100.2", port, "10.1.0.11", "10.1.0.50", 0);
+		delete_all();
+	}
+	for (until_ms = clock_mono_ms() + 4000; clock_mono_ms() < until_ms;)
+		usleep(20000);
+	take_all();
+	ck_assert_uint_eq(got.report.n_given_up, 1);
+	ck_assert(!got.report.is_reliable);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("ct_events");
@@ -237,6 +258,7 @@ static Suite *suite(void)
 	tcase_add_test(t, test_a_slow_receiver_loses_nothing);
 	tcase_add_test(t, test_a_loss_is_counted);
 	tcase_add_test(t, test_reliable_delivery_loses_nothing);
+	tcase_add_test(t, test_reliable_delivery_is_given_up);
 	suite_add_tcase(s, t);
 	return s;
 }
