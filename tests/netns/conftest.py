@@ -61,15 +61,19 @@ def clean(the_lab):
         server.seen.clear()
 
 
+def end(daemons):
+    for d in daemons:
+        if d.proc.poll() is None:
+            d.stop(lab_module.END)
+
+
 @pytest.fixture
 def lab(session_lab):
     """The laboratory: client, lb and b1 to b3, each with nginx on 8080 and 80 (lab.web), UDP on 53
     and 5300 (lab.udp), TCP on 9000 (lab.tcp)."""
     session_lab.daemons = []
     yield session_lab
-    for d in session_lab.daemons:
-        if d.proc.poll() is None:
-            d.kill()
+    end(session_lab.daemons)
     clean(session_lab)
 
 
@@ -95,9 +99,7 @@ def again(lab):
         names.add(name)
         return daemon
     yield fn
-    for d in lab.daemons:
-        if d.proc.poll() is None:
-            d.kill()
+    end(lab.daemons)
     for name in names:
         shutil.rmtree(lab.path(name + ".state"), ignore_errors=True)
 
