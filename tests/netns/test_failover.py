@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import threading
 import time
@@ -138,6 +139,8 @@ def test_time_to_reply(lab, start, conntrack, timestamp):
             t.join()
     wait_for(lambda: [health(d, b)["replies"]["connections"] for b in ALL] == [12] * 3, 5)
     b1, b2 = health(d, "b1")["replies"], health(d, "b2")["replies"]
+    assert re.search(r"replies +[\d.]+ ms of late, [\d.]+ ms on average, 12 connections",
+                     d.ctl("-o", "table", "health", "web/b1").stdout)
     print(b1, b2)
     assert b1["smoothed_us"] < 300000 < b2["smoothed_us"] < 1500000
     assert b1["exact"] == b2["exact"]

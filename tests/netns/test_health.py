@@ -160,6 +160,8 @@ def test_fnatctl(lab, start):
     out = r.stdout
     assert out.splitlines()[0].split()[:3] == ["SERVICE", "BACKEND", "STATE"]
     assert any(line.split()[:3] == ["web", "b1", "down"] and "refused" in line for line in out.splitlines())
+    rows = [line.split()[:3] for line in d.ctl("-o", "table", "health", "web").stdout.splitlines()]
+    assert ["web", "b1", "down"] in rows and len(rows) == 1 + len(ALL)
     one = d.ctl("-o", "table", "health", "web/b1").stdout
     assert "down, since" in one and "Connection refused" in one and "failed" in one
     assert set(json.loads(d.ctl("health", "web").stdout)["backends"]) == ALL
