@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import config, listener, service, web
+from conftest import config, end, listener, service, web
 from lab import find_program
 from namespaces import wait_for
 
@@ -69,9 +69,7 @@ def number(lab, address, device="client0"):
 @pytest.fixture(autouse=True)
 def no_address_left(lab):
     yield
-    for d in lab.daemons:
-        if d.proc.poll() is None:
-            d.kill()
+    end(lab.daemons)
     lab.run("lb", [find_program("fnatd"), "--flush"])
     for device in ("client0", "br0", "lo"):
         assert not {VIP, VIP_B, VIP6} & set(on(lab, device))
