@@ -326,8 +326,9 @@ def test_many_are_listed_in_little_memory(lab, many):
 
 
 @pytest.mark.slow
-def test_clients_that_do_not_read(many):
+def test_clients_that_do_not_read(lab, many):
     """They hold nothing up but themselves: the daemon answers others at once, also about connections."""
+    flood(lab, 0, MANY)
     before = peak_mb(many, reset=True)
     streams = [Stream(many.socket, "/v1/connections", receive_bytes=4096) for _ in range(7)]
     for s in streams:

@@ -404,7 +404,7 @@ def test_fnatctl(lab, start):
     talk(lab, 1)
     table = daemon.ctl("stats", "web", "-o", "table").stdout.splitlines()
     assert table[0].split() == ["SERVICE", "CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES", "ACTIVE",
-                                "INACT", "REFUSED", "TIMED-OUT", "FAILED"]
+                                "INACT", "REFUSED", "TIMED-OUT", "FAILED", "PERSIST", "OVERFLOWED"]
     assert re.match(r"web +2 ", table[1]) and len(table) == 2 + 6
     rates = daemon.ctl("stats", "-o", "table", "--rate").stdout.splitlines()
     assert rates[0].split()[1:6] == ["CPS", "INPPS", "OUTPPS", "INBPS", "OUTBPS"]
