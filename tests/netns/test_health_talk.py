@@ -2,6 +2,7 @@
 """Checks that talk with a server: agents, SMTP, gRPC."""
 
 import os
+import socket
 import subprocess
 
 import pytest
@@ -60,6 +61,9 @@ def tells(*parts, more=b""):
 def says_and_goes(text):
     def act(conn, script):
         conn.sendall(text)
+        conn.shutdown(socket.SHUT_WR)
+        while conn.recv(1024):  # closed with something unread it would be a reset
+            pass
     return act
 
 

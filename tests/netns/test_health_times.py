@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When backends are asked: many checks of one interval do not fall into step, nor stay in it."""
+"""When backends are asked: many checks of one interval do not fall into step, nor stay in it; one that
+is uncertain is asked more often."""
 
 import cmath
 import os
@@ -8,8 +9,8 @@ import socket
 import threading
 import time
 
-from conftest import config, listener, service
-from health_testing import check
+from conftest import config, listener, service, web
+from health_testing import check, refuse, wait_state
 from lab import VIP
 from namespaces import wait_for
 
@@ -80,3 +81,29 @@ def test_spread(lab, start):
         wait_for(lambda: recorder.step() > 0.5, 5, "all are asked at once", 0.001)
         wait_for(lambda: recorder.step() < 0.3, 20, "spread over the interval")
         print("after %d rounds: %.2f" % (recorder.rounds(), recorder.step()))
+
+
+def test_intervals(lab, start):
+    """Each has its own: while a backend is up, while that is in question, while it is down."""
+    d = start(web(lab, names=["b1"], check=dict(
+        check("tcp", fall=4, jitter_percent=0), interval_ms=1000, fast_interval_ms=100, down_interval_ms=600)))
+
+    def times(result):
+        """When it had it, in ms, oldest first."""
+        results = d.api.get("/v1/services/web/health").json["backends"]["b1"]["results"]
+        return [r["time_ms"] for r in reversed(results) if r["result"] == result]
+
+    def gaps(of):
+        return [b - a for a, b in zip(of, of[1:])]
+
+    wait_state(d, "b1", "up")
+    up = wait_for(lambda: len(times("ok")) >= 3 and times("ok"), 10, "three good ones")
+    allow = refuse(lab, "b1")
+    try:
+        failed = wait_for(lambda: len(times("failed")) >= 6 and times("failed"), 10, "six bad ones")
+    finally:
+        allow()
+    print("up %s, then %s ms" % (gaps(up), gaps(failed)))
+    assert min(gaps(up)) >= 990
+    assert min(gaps(failed)[:3]) >= 90 and sorted(gaps(failed)[:3])[1] < 500
+    assert min(gaps(failed)[3:]) >= 590 and min(gaps(failed)[3:]) < 950
