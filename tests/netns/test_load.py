@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Schedulers that go by the connections that backends have."""
 
+import socket
 import time
 from collections import Counter
 
@@ -99,6 +100,32 @@ def test_a_late_backend(lab, start, crowd):
     c.settle()
     c.open(30, 0.05)
     assert c.count()[2] >= 26, c.count()
+
+
+def test_a_late_backend_over_udp(lab, start):
+    """A flow that was answered is there for as long as conntrack remembers it, and counts as active at once."""
+    d = start(config(lab, web=service(lab, [listener(VIP, 53, "udp")], "wlc", port=None, names=["b1", "b2"])))
+    socks = []
+
+    def ask(n):
+        """Who gets n new flows."""
+        for _ in range(n):
+            socks.append(lab.socket("client", kind=socket.SOCK_DGRAM))
+            socks[-1].settimeout(5)
+            socks[-1].connect((VIP, 53))
+            socks[-1].send(b"?")
+            yield parse_reply(socks[-1].recv(2048).decode()).backend
+            time.sleep(0.05)
+    try:
+        first = Counter(ask(40))
+        assert abs(first["b1"] - first["b2"]) <= 4, first
+        d.api.must("PUT", "/v1/services/web/backends/b3", {"address": lab.backend_addr(3)})
+        Crowd(lab, d).settle()
+        late = Counter(ask(18))
+        assert late["b3"] >= 15, late
+    finally:
+        for s in socks:
+            s.close()
 
 
 def test_overflow(lab, start, crowd):
