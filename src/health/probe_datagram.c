@@ -60,13 +60,16 @@ static bool open_socket(struct datagram *d)
 	return true;
 }
 
+/* A socket that was kept may not do any more (its source address has gone); a new one will tell
+ * why. */
 void datagram_ask(struct datagram *d, const void *question, size_t len, datagram_answer_fn *answer)
 {
-	if (!d->fd && !open_socket(d))
-		return;
 	d->answer = answer;
 	d->probe.stage = "waiting for a reply";
-	if (send(d->fd - 1, question, len, 0) < 0)
+	if (d->fd && send(d->fd - 1, question, len, 0) >= 0)
+		return;
+	close_socket(d);
+	if (open_socket(d) && send(d->fd - 1, question, len, 0) < 0)
 		failed(d, "send", errno);
 }
 

@@ -361,12 +361,13 @@ def newest(daemon):
     return daemon.api.get("/v1/services/web/health").json["backends"]["b1"]["results"][0]
 
 
-def test_source_that_goes(lab, start):
+@pytest.mark.parametrize("options", [{"type_": "tcp"}, {"type_": "udp", "port": 53, "payload": "?"}], ids=["tcp", "udp"])
+def test_source_that_goes(lab, start, options):
     """Without its source address the balancer cannot ask; that says nothing of the backend, which stays up."""
     address = ["10.1.0.77/32", "dev", "lo"]
     lab.run("lb", ["ip", "addr", "add"] + address)
     try:
-        d = start(web(lab, names=["b1"], check=check("tcp", source="10.1.0.77", fall=1)))
+        d = start(web(lab, names=["b1"], check=check(source="10.1.0.77", fall=1, **options)))
         wait_state(d, "b1", "up")
         lab.run("lb", ["ip", "addr", "del"] + address)
         wait_for(lambda: newest(d)["result"] == "undone" and "source address" in newest(d)["reason"], 10)
