@@ -143,6 +143,34 @@ class Script:
         self.close()
 
 
+class UdpServer:
+    """answer(data, peer) of a subclass is called in a thread for each datagram."""
+
+    def __init__(self, lab, short, port):
+        self.sock = lab.socket(short, kind=socket.SOCK_DGRAM)
+        self.sock.bind(("", port))
+        self.sock.settimeout(0.1)
+        self.is_open = True
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        while self.is_open:
+            try:
+                data, peer = self.sock.recvfrom(2048)
+            except socket.timeout:
+                continue
+            self.answer(data, peer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.is_open = False
+        self.thread.join()
+        self.sock.close()
+
+
 def read_request(conn):
     """Up to the empty line."""
     data = b""

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import listener, web
+from conftest import web
 from daemon import Api, Fnatd
 
 NOBODY = 65534

@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from conftest import service, config, listener
+from conftest import config, service
 from lab import VIP
 from namespaces import wait_for
 

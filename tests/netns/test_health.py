@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Backends are asked, get no new connections while they are down, and get them again."""
 
-import contextlib
 import datetime
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
-import threading
 import time
 
 import pytest
@@ -19,6 +16,7 @@ from conftest import config, listener, service, web
 from health_testing import blackholed, check, events_of, frozen, refuse, wait_state, who_answers
 from lab import VIP, find_program
 from namespaces import wait_for
+from probe_servers import Script
 
 ALL = {"b1", "b2", "b3"}
 
@@ -296,49 +294,18 @@ def test_metrics(lab, start):
         allow()
 
 
-class Acceptor:
-    """A server on a port of a backend; connections are given to act() and closed then, if they are not already."""
-
-    def __init__(self, lab, short, port, act):
-        self.sock = lab.socket(short)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind(("", port))
-        self.sock.listen(64)
-        self.sock.settimeout(0.1)
-        self.act, self.is_open = act, True
-        self.thread = threading.Thread(target=self._serve)
-        self.thread.start()
-
-    def _serve(self):
-        while self.is_open:
-            try:
-                connection, peer = self.sock.accept()
-            except socket.timeout:
-                continue
-            with connection, contextlib.suppress(ConnectionResetError):
-                connection.settimeout(5)
-                self.act(connection, peer)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.is_open = False
-        self.thread.join()
-        self.sock.close()
-
-
 def test_tcp_connections_are_reset(lab, start):
     """Each check is a connection of its own, from a port of its own, that ends with a reset: nothing is left."""
     ends = []
 
-    def act(connection, peer):
+    def act(conn, _):
+        peer = conn.getpeername()
         try:
-            ends.append((peer, connection.recv(100)))
+            ends.append((peer, conn.recv(100)))
         except ConnectionResetError:
             ends.append((peer, "reset"))
 
-    with Acceptor(lab, "b1", 9100, act):
+    with Script(lab, "b1", 9100, act):
         d = start(web(lab, names=["b1"], port=9100, check=check("tcp", timeout_ms=5000)))
         wait_for(lambda: len(ends) >= 10, 20, "ten checks")
         assert {end for _, end in ends} == {"reset"}
@@ -350,7 +317,7 @@ def test_tcp_connections_are_reset(lab, start):
 @pytest.mark.parametrize("act", [lambda c, _: c.sendall(b"220 hello\r\n"), lambda c, _: None], ids=["speaks", "closes"])
 def test_tcp_server_that_does_more(lab, start, act):
     """One that says something at once, or has enough of the connection: it was accepted."""
-    with Acceptor(lab, "b1", 9100, act):
+    with Script(lab, "b1", 9100, act):
         d = start(web(lab, names=["b1"], port=9100, check=check("tcp", timeout_ms=5000)))
         b = wait_for(lambda: (lambda h: h if h["ok"] >= 10 else None)(
             d.api.get("/v1/services/web/health").json["backends"]["b1"]), 20)

@@ -5,38 +5,27 @@ is uncertain is asked more often."""
 import cmath
 import os
 import signal
-import socket
-import threading
 import time
 
 from conftest import config, listener, service, web
 from health_testing import check, refuse, wait_state
 from lab import VIP
 from namespaces import wait_for
+from probe_servers import UdpServer
 
 N, INTERVAL_S, PORT = 200, 0.1, 5999
 
 
-class Recorder:
+class Recorder(UdpServer):
     """A server that answers at once, and keeps when each of its clients asked last."""
 
     def __init__(self, lab, short):
         self.asked = {}  # {port: (when, how often)}; each backend is asked from a port of its own
-        self.sock = lab.socket(short, kind=socket.SOCK_DGRAM)
-        self.sock.bind(("", PORT))
-        self.sock.settimeout(0.1)
-        self.is_open = True
-        self.thread = threading.Thread(target=self._serve)
-        self.thread.start()
+        super().__init__(lab, short, PORT)
 
-    def _serve(self):
-        while self.is_open:
-            try:
-                data, peer = self.sock.recvfrom(64)
-                self.sock.sendto(data, peer)
-            except socket.timeout:
-                continue
-            self.asked[peer[1]] = (time.monotonic(), self.asked.get(peer[1], (0, 0))[1] + 1)
+    def answer(self, data, peer):
+        self.sock.sendto(data, peer)
+        self.asked[peer[1]] = (time.monotonic(), self.asked.get(peer[1], (0, 0))[1] + 1)
 
     def rounds(self):
         """How often each client asked, at least."""
@@ -46,14 +35,6 @@ class Recorder:
         """1: all ask at the same time of the interval; near 0: their times are all over it (the mean of unit vectors)."""
         times = [t for t, _ in self.asked.copy().values()]
         return abs(sum(cmath.exp(2j * cmath.pi * t / INTERVAL_S) for t in times)) / len(times)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.is_open = False
-        self.thread.join()
-        self.sock.close()
 
 
 def start_all(lab, start, recorder):

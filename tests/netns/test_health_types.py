@@ -4,7 +4,6 @@
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -15,6 +14,7 @@ from conftest import config, listener, service, web
 from health_testing import blackholed, check, frozen, wait_state
 from lab import VIP
 from namespaces import wait_for
+from probe_servers import UdpServer
 
 UDP = [listener(VIP, 53, "udp")]
 
@@ -87,41 +87,23 @@ def test_udp_wrong_answer(lab, start):
     wait_state(d, "b1", "down", "without what is expected")
 
 
-class SlowUdp:
+class SlowUdp(UdpServer):
     """Answers after delay_s, with what it was sent, as a DNS answer if need be."""
 
     def __init__(self, lab, short, port, delay_s):
         self.delay_s = delay_s
-        self.sock = lab.socket(short, kind=socket.SOCK_DGRAM)
-        self.sock.bind(("", port))
-        self.sock.settimeout(0.1)
-        self.is_open = True
-        self.thread = threading.Thread(target=self._serve)
-        self.thread.start()
+        super().__init__(lab, short, port)
 
-    def _serve(self):
-        while self.is_open:
-            try:
-                data, peer = self.sock.recvfrom(2048)
-            except socket.timeout:
-                continue
-            timer = threading.Timer(self.delay_s, self._answer, (data, peer))
-            timer.daemon = True
-            timer.start()
+    def answer(self, data, peer):
+        timer = threading.Timer(self.delay_s, self._answer_late, (data, peer))
+        timer.daemon = True
+        timer.start()
 
-    def _answer(self, data, peer):
+    def _answer_late(self, data, peer):
         try:
             self.sock.sendto(data[:2] + b"\x81\x80" + data[4:], peer)
         except OSError:
             pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.is_open = False
-        self.thread.join()
-        self.sock.close()
 
 
 # "www.test. A?" as a resolver asks it; the answer has the same id.
