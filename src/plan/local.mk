@@ -23,6 +23,8 @@ libfnat_la_SOURCES += \
 	%D%/jhash.h \
 	%D%/lanes.c \
 	%D%/lanes.h \
+	%D%/name.c \
+	%D%/name.h \
 	%D%/ops.c \
 	%D%/plan.c \
 	%D%/plan.h \
@@ -36,6 +38,7 @@ libfnat_la_SOURCES += \
 	%D%/program.c \
 	%D%/program.h \
 	%D%/program_chain.c \
+	%D%/program_map.c \
 	%D%/program_text.c \
 	%D%/quota.c \
 	%D%/quota.h \
