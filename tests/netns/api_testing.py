@@ -9,6 +9,7 @@ jsonschema = pytest.importorskip("jsonschema", reason="apt-get install python3-j
 pytest.importorskip("yaml", reason="apt-get install python3-yaml")
 
 from conftest import listener  # noqa: E402
+from namespaces import wait_for  # noqa: E402
 from openapi import CheckedApi  # noqa: E402
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -60,6 +61,7 @@ class unchanged:
         return r.generation, r.json, self.api.daemon.lab.nft("-n", "list", "ruleset")
 
     def __enter__(self):
+        wait_for(lambda: self.api.status()["garbage"] == 0, 10, "what earlier changes left is removed")
         self.before = self.look()
 
     def __exit__(self, kind, *rest):

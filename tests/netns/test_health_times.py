@@ -85,6 +85,7 @@ def test_intervals(lab, start):
     finally:
         allow()
     print("up %s, then %s ms" % (gaps(up), gaps(failed)))
-    assert min(gaps(up)) >= 990
-    assert min(gaps(failed)[:3]) >= 90 and sorted(gaps(failed)[:3])[1] < 500
-    assert min(gaps(failed)[3:]) >= 590 and min(gaps(failed)[3:]) < 950
+    # From start to start; what a check takes, when the machine is busy, moves the times of results.
+    assert min(gaps(up)) >= 900
+    assert min(gaps(failed)[:3]) >= 50 and sorted(gaps(failed)[:3])[1] < 500
+    assert min(gaps(failed)[3:]) >= 500 and min(gaps(failed)[3:]) < 900
