@@ -121,7 +121,7 @@ class Changer:
 
 def flood(lab, first, n):
     """n flows from number `first`; conntrack is emptied after it, it would get too full."""
-    out = lab.run("client", [find_program("udpflood"), "flood", "eth0", "%s:%d" % (VIP, PORT), FLOOD_SOURCE,
+    out = lab.run("client", ["nice", "-n", "10", find_program("udpflood"), "flood", "eth0", "%s:%d" % (VIP, PORT), FLOOD_SOURCE,
                              "60", str(first), str(n), str(WINDOW)], timeout=120).stdout
     lab.conntrack_flush()
     return json.loads(out)
