@@ -237,19 +237,19 @@ TESTS += %D%/test_ports
 
 check_PROGRAMS += %D%/test_stats
 TESTS += %D%/test_stats
-%C%_test_stats_SOURCES = %D%/test_stats.c %D%/stats_testing.h %D%/model_testing.h
+%C%_test_stats_SOURCES = %D%/test_stats.c %D%/stats_fixture.h %D%/stats_testing.h %D%/model_testing.h
 %C%_test_stats_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_stats_LDADD = libfnat.la $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_stats_signals
 TESTS += %D%/test_stats_signals
-%C%_test_stats_signals_SOURCES = %D%/test_stats_signals.c %D%/stats_testing.h %D%/model_testing.h
+%C%_test_stats_signals_SOURCES = %D%/test_stats_signals.c %D%/stats_fixture.h %D%/stats_testing.h %D%/model_testing.h
 %C%_test_stats_signals_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_stats_signals_LDADD = libfnat.la $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_stats_walk
 TESTS += %D%/test_stats_walk
-%C%_test_stats_walk_SOURCES = %D%/test_stats_walk.c %D%/stats_testing.h %D%/model_testing.h
+%C%_test_stats_walk_SOURCES = %D%/test_stats_walk.c %D%/stats_fixture.h %D%/stats_testing.h %D%/model_testing.h
 %C%_test_stats_walk_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_stats_walk_LDADD = libfnat.la $(CHECK_LIBS)
 

@@ -3,26 +3,7 @@
 #include <check.h>
 
 #include "stats/saved.h"
-#include "stats_testing.h"
-
-#define S 1000000000ull
-
-static struct world w;
-
-static void setup(void)
-{
-	world_init(&w);
-}
-
-static void teardown(void)
-{
-	world_fini(&w);
-}
-
-static void feed(const struct flow *f)
-{
-	stats_flow(w.s, w.m, f);
-}
+#include "stats_fixture.h"
 
 static void end(uint64_t packets, uint64_t bytes)
 {

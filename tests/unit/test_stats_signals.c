@@ -2,30 +2,12 @@
 /* What connections say of their backends: how they end, who is told, and that nobody answered. */
 #include <check.h>
 
-#include "stats_testing.h"
+#include "stats_fixture.h"
 
-#define S 1000000000ull
 /* The service whose connections count for health. */
 #define WATCHED                                                                                    \
 	"{\"listeners\":[" L80 "],\"pool\":\"lan\",\"backends\":{" BA "},"                         \
 	"\"check\":{\"type\":\"none\",\"observe\":\"connections\"}}"
-
-static struct world w;
-
-static void setup(void)
-{
-	world_init(&w);
-}
-
-static void teardown(void)
-{
-	world_fini(&w);
-}
-
-static void feed(const struct flow *f)
-{
-	stats_flow(w.s, w.m, f);
-}
 
 /* How a connection that is as in *f ends. */
 static enum meter_end how(uint8_t protocol, uint8_t state, uint32_t status, uint64_t answers,
