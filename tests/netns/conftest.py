@@ -72,8 +72,10 @@ def lab(session_lab):
     """The laboratory: client, lb and b1 to b3, each with nginx on 8080 and 80 (lab.web), UDP on 53
     and 5300 (lab.udp), TCP on 9000 (lab.tcp)."""
     session_lab.daemons = []
+    first = session_lab.process_count()
     yield session_lab
     end(session_lab.daemons)
+    session_lab.end_processes(first)
     clean(session_lab)
 
 

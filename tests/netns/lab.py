@@ -253,11 +253,31 @@ class Lab:
         return in_netns(self.netns(short))
 
     def popen(self, short, argv, **kw):
-        """A process in a namespace; killed when the lab closes if it still runs then."""
+        """A process in a namespace; ended with the test, or with the lab, if it still runs then."""
         with self.ns(short):
             proc = subprocess.Popen(argv, **kw)
         self._procs.append(proc)
         return proc
+
+    def process_count(self):
+        return len(self._procs)
+
+    def end_processes(self, first=0):
+        """The processes of popen() from the first-th on, in the order in which they began."""
+        procs, self._procs[first:] = self._procs[first:], []
+        for p in procs:
+            if p.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    p.send_signal(END)
+        for p in procs:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                p.wait(5)
+            if p.poll() is None:
+                p.kill()
+            for stream in (p.stdin, p.stdout, p.stderr):
+                if stream:
+                    with contextlib.suppress(OSError):
+                        stream.close()
 
     def run(self, short, argv, check=True, timeout=60, **kw):
         """Run to the end; CompletedProcess with text output. A string is for the shell."""
@@ -423,19 +443,7 @@ class Lab:
         for s in self._servers:
             with contextlib.suppress(Exception):
                 s.close()
-        for p in self._procs:
-            if p.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    p.send_signal(END)
-        for p in self._procs:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                p.wait(5)
-            if p.poll() is None:
-                p.kill()
-            for stream in (p.stdin, p.stdout, p.stderr):
-                if stream:
-                    with contextlib.suppress(OSError):
-                        stream.close()
+        self.end_processes()
         remove_netns(self._names)
         shutil.rmtree(self.dir, ignore_errors=True)
 
