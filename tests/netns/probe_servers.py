@@ -107,7 +107,7 @@ class Script:
     """A TCP server; act(socket, Script) is called in a thread for each connection, and may break any rule."""
 
     def __init__(self, lab, short, port, act):
-        self.act, self.n, self.got, self.is_open = act, 0, b"", True
+        self.act, self.peers, self.got, self.is_open = act, [], b"", True
         self.sock = lab.socket(short)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.bind(("", port))
@@ -117,10 +117,10 @@ class Script:
     def _serve(self):
         while True:
             try:
-                conn, _ = self.sock.accept()
+                conn, peer = self.sock.accept()
             except OSError:
                 return
-            self.n += 1
+            self.peers.append(peer)
             threading.Thread(target=self._one, args=(conn,), daemon=True).start()
 
     def _one(self, conn):
