@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 #include "model/model.h"
-
-#define EXIT_SKIP 77
+#include "suite.h"
 
 static inline struct listener listener(const char *text, uint8_t protocol, uint16_t port)
 {
@@ -74,12 +73,5 @@ static inline void inject_nat(const struct listener *to, const char *client, uin
 }
 
 /* Root, and able to make namespaces? Says so when not. */
-static inline bool can_make_namespaces(void)
-{
-	if (geteuid() == 0 && system("unshare -n true >/dev/null 2>&1") == 0)
-		return true;
-	printf("SKIP: needs root and network namespaces\n");
-	return false;
-}
 
 #endif

@@ -23,6 +23,7 @@
 
 #include "api/http.h"
 #include "base/mem.h"
+#include "suite.h"
 
 #define STREAM_BYTES  (8u << 20)
 #define STREAM_PIECE  (48u << 10)

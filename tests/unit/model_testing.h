@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "model/json.h"
+#include "suite.h"
 
 static inline json_t *json_of(const char *text)
 {
@@ -125,16 +126,5 @@ static inline const char *problems_text(const struct err *err)
 #define ck_assert_problem(err, pointer, part)                                                      \
 	ck_assert_msg(problems_like(err, pointer, part) == 1, "no problem %s | %s in:%s", pointer, \
 		      part, problems_text(err))
-
-static inline int run_suite(Suite *suite)
-{
-	SRunner *runner = srunner_create(suite);
-	int n_failed;
-
-	srunner_run_all(runner, CK_ENV);
-	n_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
 
 #endif

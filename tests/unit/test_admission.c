@@ -107,7 +107,7 @@ static void kernel_shuts(struct world *w)
 	w->gate = -1;
 }
 
-static void daemon(struct world *w)
+static void daemon_acts(struct world *w)
 {
 	if (admission_look(&w->a, &w->backend, guess(w), w->has_refused))
 		w->told_ms = w->now_ms + rnd(50);
@@ -150,7 +150,7 @@ static void step(struct world *w)
 		arrive(w, w->late_gate, w->room);
 	if (rnd(3) == 0)
 		end_some(w, rnd(rnd(50) ? 20 : CONNS_MAX));
-	daemon(w);
+	daemon_acts(w);
 }
 
 START_TEST(test_never_more)
@@ -239,17 +239,12 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("admission");
-	SRunner *runner = srunner_create(suite);
 	TCase *tc = tcase_create("admission");
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_never_more, 0, 4);
 	tcase_add_test(tc, test_the_trap);
 	tcase_add_test(tc, test_first_count);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

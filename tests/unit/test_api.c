@@ -16,6 +16,7 @@
 #include "api/problem.h"
 #include "api/routes.h"
 #include "base/mem.h"
+#include "suite.h"
 
 /* A path that fits the pattern, taken apart. */
 static size_t split(char *path, const char *segments[8])
@@ -230,8 +231,6 @@ int main(void)
 {
 	Suite *s = suite_create("api");
 	TCase *t = tcase_create("api");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, every_route_is_found);
 	tcase_add_test(t, names_and_methods_of_routes);
@@ -244,9 +243,5 @@ int main(void)
 	tcase_add_test(t, problem_lists_what_is_wrong);
 	tcase_add_test(t, pointers_are_escaped);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "plan/balance.h"
 #include "plan/scheduler.h"
+#include "suite.h"
 
 #define N_MAX      16
 #define INTERVAL_S 0.5
@@ -406,8 +407,6 @@ int main(void)
 {
 	Suite *s = suite_create("balance");
 	TCase *tc = tcase_create("balance");
-	SRunner *runner = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, test_long_connections);
@@ -421,8 +420,5 @@ int main(void)
 	tcase_add_test(tc, test_two_choices);
 	tcase_add_test(tc, test_error);
 	suite_add_tcase(s, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -16,6 +16,7 @@
 #include "fnatctl/names.h"
 #include "fnatctl/progress.h"
 #include "fnatctl/text.h"
+#include "suite.h"
 
 START_TEST(test_text_width)
 {
@@ -450,8 +451,6 @@ int main(void)
 {
 	Suite *s = suite_create("ctl");
 	TCase *tc = tcase_create("ctl");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, test_text_width);
 	tcase_add_test(tc, test_text_safe);
@@ -470,9 +469,5 @@ int main(void)
 	tcase_add_test(tc, test_names_that_are_none);
 	tcase_add_test(tc, test_progress);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -410,8 +410,6 @@ int main(void)
 {
 	Suite *s = suite_create("effective");
 	TCase *tc = tcase_create("effective");
-	SRunner *runner = srunner_create(s);
-	int failed;
 
 	tcase_add_test(tc, test_who_serves);
 	tcase_add_test(tc, test_overflows);
@@ -424,8 +422,5 @@ int main(void)
 	tcase_add_test(tc, test_unshared);
 	tcase_add_loop_test(tc, test_walk, 0, 8);
 	suite_add_tcase(s, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

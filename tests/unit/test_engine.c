@@ -9,6 +9,7 @@
 #include "engine/sweep.h"
 #include "engine_helper.h"
 #include "fake_kernel.h"
+#include "suite.h"
 
 #define POOLS "\"pools\":{\"lan\":{\"addresses\":[\"10.1.0.50-10.1.0.53\"]}}"
 #define SERVICE(address, weight)                                                                   \
@@ -414,8 +415,6 @@ int main(void)
 {
 	Suite *s = suite_create("engine");
 	TCase *tc = tcase_create("engine");
-	SRunner *runner = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -438,8 +437,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_random_documents, 0, 4);
 	tcase_add_test(tc, test_listeners_appeared);
 	suite_add_tcase(s, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -13,8 +13,7 @@
 
 #include "base/log.h"
 #include "engine_helper.h"
-
-#define EXIT_SKIP 77 /* automake's */
+#include "suite.h"
 
 #define SERVICE(address, weight)                                                                   \
 	"{\"listeners\":[{\"address\":\"" address "\",\"protocol\":\"tcp\",\"port\":80}],"         \
@@ -241,16 +240,15 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("engine_kernel");
-	TCase *tc = tcase_create("engine_kernel");
-	SRunner *runner = srunner_create(s);
-	int failed;
+	Suite *s;
+	TCase *tc;
 
 	if (geteuid() != 0 || system("nft -v >/dev/null 2>&1") != 0 || unshare(CLONE_NEWNET) < 0) {
 		puts("skipped: needs root, network namespaces and nft(8)");
-		srunner_free(runner);
 		return EXIT_SKIP;
 	}
+	s = suite_create("engine_kernel");
+	tc = tcase_create("engine_kernel");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_start);
@@ -261,8 +259,5 @@ int main(void)
 	tcase_add_test(tc, test_flush);
 	tcase_add_test(tc, test_owner_keeps_others_out);
 	suite_add_tcase(s, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/events.h"
+#include "suite.h"
 
 START_TEST(test_order)
 {
@@ -92,16 +93,10 @@ int main(void)
 {
 	Suite *suite = suite_create("events");
 	TCase *tc = tcase_create("events");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, test_order);
 	tcase_add_test(tc, test_gap);
 	tcase_add_test(tc, test_listeners);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

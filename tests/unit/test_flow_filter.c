@@ -10,6 +10,7 @@
 #include "model/listener_map.h"
 #include "stats/flow_filter.h"
 #include "stats/flow_state.h"
+#include "suite.h"
 
 #define NOW_NS 1000000000000ull
 
@@ -278,8 +279,6 @@ int main(void)
 {
 	Suite *s = suite_create("flow_filter");
 	TCase *tc = tcase_create("filter");
-	SRunner *sr;
-	int n_failed;
 
 	tcase_add_loop_test(tc, test_end, 0, N(ends));
 	tcase_add_loop_test(tc, test_condition, 0, N(conditions));
@@ -288,9 +287,5 @@ int main(void)
 	tcase_add_test(tc, test_states);
 	tcase_add_test(tc, test_listener_map);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	n_failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -11,6 +11,7 @@
 #include "images.h"
 #include "plan/garbage.h"
 #include "plan/plan.h"
+#include "suite.h"
 #include "walk.h"
 
 #define GRACE_MS 100
@@ -373,9 +374,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("garbage");
-	SRunner *runner = srunner_create(suite);
 	TCase *cases = tcase_create("cases"), *walks = tcase_create("walks");
-	int failed;
 
 	suite_add_tcase(suite, cases);
 	tcase_add_checked_fixture(cases, setup, teardown);
@@ -387,8 +386,5 @@ int main(void)
 	tcase_add_checked_fixture(walks, setup, teardown);
 	tcase_set_timeout(walks, 120);
 	tcase_add_loop_test(walks, test_random_walk, 0, 12 / WALK_SHARE);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 
 #include "engine/group.h"
 #include "model/json.h"
+#include "suite.h"
 
 /* What a test's request wants: service `name` with this weight for its backend; -1: remove it. */
 struct wish {
@@ -298,8 +299,6 @@ int main(void)
 {
 	Suite *s = suite_create("group");
 	TCase *tc = tcase_create("group");
-	SRunner *runner = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_not_current_before_accepted);
@@ -310,8 +309,5 @@ int main(void)
 	tcase_add_test(tc, test_is_bounded);
 	tcase_add_loop_test(tc, test_groups_equal_singles, 0, 20);
 	suite_add_tcase(s, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "images.h"
+#include "suite.h"
 
 static void assert_applies(struct image *im, const struct ops *ops)
 {
@@ -429,9 +430,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("image");
-	SRunner *runner = srunner_create(suite);
 	TCase *diff = tcase_create("diff"), *text = tcase_create("text");
-	int failed;
 
 	suite_add_tcase(suite, diff);
 	tcase_set_timeout(diff, 60);
@@ -446,8 +445,5 @@ int main(void)
 	suite_add_tcase(suite, text);
 	tcase_add_test(text, test_text_of_image);
 	tcase_add_test(text, test_text_of_operations);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

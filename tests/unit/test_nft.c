@@ -12,8 +12,7 @@
 
 #include "kernel/nft.h"
 #include "nft_testing.h"
-
-#define EXIT_SKIP 77
+#include "suite.h"
 
 static struct err err = ERR_INIT;
 
@@ -513,16 +512,9 @@ static bool can_run(void)
 
 int main(void)
 {
-	SRunner *runner;
-	int failed;
-
 	if (!can_run()) {
 		printf("SKIP: needs root, network namespaces and nft\n");
 		return EXIT_SKIP;
 	}
-	runner = srunner_create(suite());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 #include "kernel/nft.h"
-
-#define EXIT_SKIP 77
+#include "suite.h"
 
 /* What the next calls do. */
 static struct {
@@ -205,16 +204,7 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner;
-	int failed;
-
-	if (geteuid() != 0 || system("unshare -n true >/dev/null 2>&1") != 0) {
-		printf("SKIP: needs root and network namespaces\n");
+	if (!can_make_namespaces())
 		return EXIT_SKIP;
-	}
-	runner = srunner_create(suite());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

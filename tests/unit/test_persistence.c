@@ -258,9 +258,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("persistence");
-	SRunner *runner = srunner_create(suite);
 	TCase *tc = tcase_create("persistence");
-	int failed;
 
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, test_defaults_are_those_of_ipvs);
@@ -272,8 +270,5 @@ int main(void)
 	tcase_add_test(tc, test_tiers_and_shares);
 	tcase_add_test(tc, test_when_entries_are_looked_through);
 	tcase_add_test(tc, test_numbers);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

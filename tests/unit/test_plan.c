@@ -7,6 +7,7 @@
 #include "images.h"
 #include "plan/plan.h"
 #include "plan/shards.h"
+#include "suite.h"
 #include "walk.h"
 
 static struct plan *plan;
@@ -548,9 +549,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("plan");
-	SRunner *runner = srunner_create(suite);
 	TCase *changes = tcase_create("changes"), *walks = tcase_create("walks");
-	int failed;
 
 	suite_add_tcase(suite, changes);
 	tcase_add_checked_fixture(changes, setup, teardown);
@@ -575,8 +574,5 @@ int main(void)
 	tcase_add_loop_test(walks, test_hints_keep_the_ruleset, 0, 5);
 	tcase_add_loop_test(walks, test_abort_restores, 0, 6);
 	tcase_add_loop_test(walks, test_ops_lead_from_image_to_image, 0, 6);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

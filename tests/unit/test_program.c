@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "images.h"
 #include "plan/program.h"
+#include "suite.h"
 
 #define P(kind_, family_, refusal_, lane_, size_, key_, prefix_)                                   \
 	{                                                                                          \
@@ -492,9 +493,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("program");
-	SRunner *runner = srunner_create(suite);
 	TCase *names = tcase_create("names"), *chains = tcase_create("chains");
-	int failed;
 
 	suite_add_tcase(suite, names);
 	tcase_add_loop_test(names, test_program_names, 0, sizeof(programs) / sizeof(programs[0]));
@@ -511,8 +510,5 @@ int main(void)
 	tcase_add_test(chains, test_prefix_mask);
 	tcase_add_test(chains, test_pool_chains);
 	tcase_add_test(chains, test_base_chains);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

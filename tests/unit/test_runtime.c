@@ -9,6 +9,7 @@
 #include "engine_helper.h"
 #include "fake_kernel.h"
 #include "plan/effective.h"
+#include "suite.h"
 
 #define POOLS "\"pools\":{\"lan\":{\"addresses\":[\"10.1.0.50-10.1.0.53\"]}}"
 #define WEB(a, b)                                                                                  \
@@ -371,8 +372,6 @@ int main(void)
 {
 	Suite *s = suite_create("runtime");
 	TCase *tc = tcase_create("runtime");
-	SRunner *runner = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -389,8 +388,5 @@ int main(void)
 	tcase_add_test(tc, test_slow_start);
 	tcase_add_test(tc, test_slow_start_of_what_is_enabled);
 	suite_add_tcase(s, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include "plan/fill.h"
 #include "plan/quota.h"
 #include "plan/scheduler.h"
+#include "suite.h"
 
 #define N_MAX 4096
 
@@ -447,9 +448,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("scheduler");
-	SRunner *runner = srunner_create(suite);
 	TCase *tables = tcase_create("tables"), *stable = tcase_create("stable");
-	int failed;
 
 	suite_add_tcase(suite, tables);
 	tcase_set_timeout(tables, 60);
@@ -470,8 +469,5 @@ int main(void)
 	tcase_add_test(stable, test_mh_looks_at_keys_alone);
 	tcase_add_test(stable, test_order_does_not_matter);
 	tcase_add_test(stable, test_hash);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "store/store.h"
+#include "suite.h"
 
 static char dir[64];
 static struct model *model;
@@ -511,8 +512,6 @@ int main(void)
 {
 	Suite *suite = suite_create("store");
 	TCase *tc = tcase_create("store");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -530,9 +529,5 @@ int main(void)
 	tcase_add_test(tc, test_full_disk);
 	tcase_add_loop_test(tc, test_sigkill, 0, 5);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "plan/threshold.h"
+#include "suite.h"
 
 static bool is_full(uint32_t max, uint32_t min, uint32_t open, bool was)
 {
@@ -40,15 +41,10 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("threshold");
-	SRunner *runner = srunner_create(suite);
 	TCase *tc = tcase_create("threshold");
-	int failed;
 
 	tcase_add_test(tc, test_upper);
 	tcase_add_test(tc, test_lower);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }
