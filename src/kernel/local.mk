@@ -8,6 +8,7 @@ libfnat_la_SOURCES += \
 	%D%/assign_set.h \
 	%D%/assigner.c \
 	%D%/assigner.h \
+	%D%/attr.h \
 	%D%/ct.c \
 	%D%/ct.h \
 	%D%/ct_events.c \
