@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two threads bring values, and all counting is here, on the main loop: 0.2 us an event, so that
- * 20,000 connections a second take half a percent of it, and a flood is counted in slices between
- * which requests are answered. In return nothing has to be locked, and the model, the statistics
- * and whoever follows them always agree.
+ * Two threads bring values, and all counting is here, on the main loop: 0.2 us an event, and 1 us
+ * with 100,000 backends, which no cache holds. So 20,000 connections a second take two percent of
+ * it at most, and a flood is counted in slices between which requests are answered. In return
+ * nothing has to be locked, and the model, the statistics and whoever follows them always agree.
  *
  * A listing goes like this: barrier (all that ended before is counted), listing, barrier (all that
  * ended meanwhile is counted), end. stats/meter.c says why.
@@ -263,14 +263,6 @@ static void note_lost(const struct observer *o, const struct ct_events_report *n
 		 (unsigned long long)(now->n_lost - o->report.n_lost), now->buffer_bytes);
 }
 
-static void count(struct observer *o, const struct ct_batch *b)
-{
-	const struct model *m = engine_model(o->engine);
-
-	for (size_t i = 0; i < b->n; i++)
-		stats_flow(o->stats, m, &b->flows[i]);
-}
-
 /* The thread's clock decides: what it has not read yet may be the answer. */
 static void look_for_overdue(struct observer *o, uint64_t read_ns)
 {
@@ -298,7 +290,7 @@ static void batch_arrived(struct observer *o, struct ct_batch *b)
 	case CT_BATCH_BARRIER:
 		note_lost(o, &b->report);
 		o->report = b->report;
-		count(o, b);
+		stats_flows(o->stats, engine_model(o->engine), b->flows, b->n);
 		look_for_overdue(o, b->read_ns);
 		if (b->n > 0)
 			note_latency(o, b);
@@ -307,7 +299,7 @@ static void batch_arrived(struct observer *o, struct ct_batch *b)
 		ct_events_return(o->events, b);
 		break;
 	case CT_BATCH_LISTED:
-		count(o, b);
+		stats_flows(o->stats, engine_model(o->engine), b->flows, b->n);
 		census_return(o->census, b);
 		break;
 	case CT_BATCH_END:

@@ -45,8 +45,8 @@ static inline const struct nlattr *attr_next(const struct nlattr *a)
 #define ATTR_EACH(a, first, end) for ((a) = (first); attr_is_whole((a), (end)); (a) = attr_next(a))
 /* Those that follow a message's extra header. */
 #define ATTR_EACH_OF_MESSAGE(a, nlh, extra_bytes)                                                  \
-	ATTR_EACH(a, mnl_nlmsg_get_payload_offset(nlh, extra_bytes),                               \
-		  (const char *)(nlh) + (nlh)->nlmsg_len)
+	ATTR_EACH (a, mnl_nlmsg_get_payload_offset(nlh, extra_bytes),                              \
+		   (const char *)(nlh) + (nlh)->nlmsg_len)
 /* Those that are in another one. */
 #define ATTR_EACH_NESTED(a, nest)                                                                  \
 	ATTR_EACH (a, attr_payload(nest), (const char *)attr_payload(nest) + attr_payload_len(nest))

@@ -56,6 +56,17 @@ static bool renew(struct recent_bucket *b, uint32_t print, uint16_t second)
 	return false;
 }
 
+static struct recent_bucket *bucket_of(const struct recent *r, uint64_t print)
+{
+	return &r->buckets[print % RECENT_BUCKETS];
+}
+
+void recent_fetch(const struct recent *r, const struct flow *f)
+{
+	if (r->buckets)
+		__builtin_prefetch(bucket_of(r, print_of(f)), 1);
+}
+
 bool recent_is_again(struct recent *r, const struct flow *f)
 {
 	uint16_t second = (uint16_t)(f->read_ns / 1000000000u);
@@ -69,7 +80,7 @@ bool recent_is_again(struct recent *r, const struct flow *f)
 		r->buckets = mem_zalloc(RECENT_BUCKETS * sizeof(*r->buckets));
 	h = print_of(f);
 	print = (uint32_t)(h >> 32);
-	b = &r->buckets[h % RECENT_BUCKETS];
+	b = bucket_of(r, h);
 	if (has(b, print) && renew(b, print, second))
 		return true;
 	b->prints[b->next] = print;

@@ -36,6 +36,8 @@ struct recent {
 };
 
 void recent_fini(struct recent *r);
+/* Brings what recent_is_again() will look at into the cache of the processor. */
+void recent_fetch(const struct recent *r, const struct flow *f);
 /* Was this FLOW_DESTROY told before? Remembers it. */
 bool recent_is_again(struct recent *r, const struct flow *f);
 

@@ -46,6 +46,7 @@ struct service_row {
 	struct row row;
 	const struct service *config; /* a reference; its name is the key */
 	struct pool_row *pool;        /* NULL: not known yet */
+	bool is_observed;             /* config has a check that observes */
 	struct row_list children;     /* listeners, backends */
 	UT_hash_handle hh;
 };
@@ -59,6 +60,7 @@ struct listener_row {
 struct backend_row {
 	struct row row;
 	const struct backend *config; /* borrowed from service->config; NULL: it has none like it */
+	bool is_limited;              /* config has max_connections */
 	bool is_watched;              /* it has so many connections that ports matter: ports.h */
 };
 
@@ -98,6 +100,13 @@ struct found {
 
 /* Makes rows where the configuration says they should be. False: not to a service of the model. */
 bool rows_find(struct rows *r, const struct model *m, const struct flow *f, struct found *out);
+
+/* Of how many connections rows_fetch() may be told at once: what it fetches has to stay in the
+ * cache until it is used. */
+#define ROWS_FETCH_MAX 16
+/* Brings what rows_find() will find into the cache of the processor, all of it at the same time.
+ * Changes nothing. */
+void rows_fetch(const struct rows *r, const struct flow *flows, size_t n);
 
 /* A change of the configuration, which the model has already. */
 void rows_apply(struct rows *r, const struct model *m, const struct change *c);

@@ -143,10 +143,10 @@ static enum stats_signal signal_of(const struct flow *f)
 /* Who watches how full backends are. */
 static void tell_load(const struct stats *s, const struct found *found, const struct flow *f)
 {
-	const struct backend *b = found->backend ? found->backend->config : NULL;
+	const struct backend_row *b = found->backend;
 
-	if (b && b->max_connections > 0 && s->load && f->kind != FLOW_LISTED)
-		s->load(found->service->config->name, b, s->load_arg);
+	if (b && b->is_limited && s->load && f->kind != FLOW_LISTED)
+		s->load(found->service->config->name, b->config, s->load_arg);
 }
 
 static void say(const struct stats *s, const struct found *found, const struct stats_said *said)
@@ -156,12 +156,9 @@ static void say(const struct stats *s, const struct found *found, const struct s
 				   s->followers[i].arg);
 }
 
-static bool is_followed(const struct stats *s, const struct found *found, const struct flow *f)
+static bool is_followed(const struct stats *s, const struct flow *f)
 {
-	const struct check *check = found->service->config->check;
-
-	return s->unanswered && check && check->observe != CHECK_OBSERVE_OFF &&
-	       (f->protocol == IPPROTO_TCP || f->protocol == IPPROTO_SCTP);
+	return s->unanswered && (f->protocol == IPPROTO_TCP || f->protocol == IPPROTO_SCTP);
 }
 
 /* From its begin to the first reply, or to its end. */
@@ -191,9 +188,10 @@ static void tell(struct stats *s, const struct found *found, const struct flow *
 	struct unanswered_time time;
 	bool is_new = true;
 
-	if (!found->backend || !found->backend->config || f->master_to.address.family != 0)
+	if (!found->service->is_observed || !found->backend || !found->backend->config ||
+	    f->master_to.address.family != 0)
 		return;
-	if (is_followed(s, found, f)) {
+	if (is_followed(s, f)) {
 		watch(s, found, f);
 		is_new = f->kind == FLOW_DESTROY && unanswered_end(s->unanswered, f, &time);
 	}
@@ -263,6 +261,28 @@ void stats_flow(struct stats *s, const struct model *m, const struct flow *f)
 	count_all(s, &found, f);
 	tell(s, &found, f);
 	tell_load(s, &found, f);
+}
+
+static void fetch(const struct stats *s, const struct flow *flows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (flows[i].kind == FLOW_DESTROY)
+			recent_fetch(&s->recent, &flows[i]);
+	}
+	rows_fetch(&s->rows, flows, n);
+}
+
+void stats_flows(struct stats *s, const struct model *m, const struct flow *flows, size_t n)
+{
+	while (n > 0) {
+		size_t n_now = n < ROWS_FETCH_MAX ? n : ROWS_FETCH_MAX;
+
+		fetch(s, flows, n_now);
+		for (size_t i = 0; i < n_now; i++)
+			stats_flow(s, m, &flows[i]);
+		flows += n_now;
+		n -= n_now;
+	}
 }
 
 void stats_list_begin(struct stats *s)

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "kernel/ct_events.h"
 #include "kernel/ct_flow.h"
 #include "model/model.h"
 #include "stats/stats.h"
@@ -186,21 +187,30 @@ static double cpu_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void read_one(const struct connection *c, uint32_t id, struct flow *out)
+{
+	*message.orig.src = c->client;
+	*message.orig.dst = c->to;
+	*message.reply.src = c->backend;
+	*message.reply.dst = c->local;
+	*message.id = id;
+	if (!ct_flow_read((const struct nlmsghdr *)message.buf, out))
+		abort();
+}
+
+/* By batches, as the thread that reads hands them to the main loop that counts. */
 static void count(struct stats *s, const struct model *m, const struct connection *c, size_t n)
 {
-	struct flow flow;
+	static struct flow batch[CT_BATCH_FLOWS];
+	size_t n_batch = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct connection *at = &c[i % CONNECTIONS];
-
-		*message.orig.src = at->client;
-		*message.orig.dst = at->to;
-		*message.reply.src = at->backend;
-		*message.reply.dst = at->local;
-		*message.id = (uint32_t)i + 1; /* none is told again */
-		if (!ct_flow_read((const struct nlmsghdr *)message.buf, &flow))
-			abort();
-		stats_flow(s, m, &flow);
+		/* No number twice, so that none is told again. */
+		read_one(&c[i % CONNECTIONS], (uint32_t)i + 1, &batch[n_batch++]);
+		if (n_batch < CT_BATCH_FLOWS && i + 1 < n)
+			continue;
+		stats_flows(s, m, batch, n_batch);
+		n_batch = 0;
 	}
 }
 

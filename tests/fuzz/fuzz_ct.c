@@ -71,9 +71,9 @@ static void check_flow(const struct flow *f)
 
 static void count(struct stats *s, const struct model *m, const struct flow *f)
 {
-	stats_flow(s, m, f);
+	stats_flows(s, m, f, 1);
 	stats_list_begin(s);
-	stats_flow(s, m, f);
+	stats_flows(s, m, f, 1);
 	stats_list_end(s, m, 1, false);
 }
 

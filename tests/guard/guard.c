@@ -204,10 +204,12 @@ static void events_run(void)
 {
 	static unsigned int n;
 
-	for (unsigned int until = n + N_EVENTS; n < until; n++) {
-		struct flow f = end_of(n);
+	for (unsigned int until = n + N_EVENTS; n < until;) {
+		struct flow flows[50];
 
-		stats_flow(stats, model, &f);
+		for (size_t i = 0; i < 50; i++)
+			flows[i] = end_of(n++);
+		stats_flows(stats, model, flows, 50);
 	}
 }
 

@@ -221,6 +221,26 @@ START_TEST(test_what_is_told_again_counts_once)
 }
 END_TEST
 
+/* The world has counted them, in one listing; another one does so now, and is the same. */
+static void check_one_by_one(const struct flow *flows, size_t n)
+{
+	const struct stats_self many = stats_self(w.s);
+	struct meter service = stats_of_service(w.s, "web");
+
+	teardown();
+	setup();
+	stats_list_begin(w.s);
+	for (size_t i = 0; i < n; i++)
+		feed(&flows[i]);
+	settle(S);
+	ck_assert_uint_gt(many.n_foreign, 0);
+	ck_assert_uint_gt(many.n_duplicates, 0);
+	ck_assert_uint_eq(many.n_foreign, stats_self(w.s).n_foreign);
+	ck_assert_uint_eq(many.n_duplicates, stats_self(w.s).n_duplicates);
+	ck_assert_uint_eq(many.n_rows, stats_self(w.s).n_rows);
+	ck_assert_uint_eq(service.shown[SUM_CONNS], stats_of_service(w.s, "web").shown[SUM_CONNS]);
+}
+
 START_TEST(test_foreign_connections_do_not_count)
 {
 	struct flow f = make_flow(FLOW_DESTROY, 1, 60);
@@ -229,6 +249,24 @@ START_TEST(test_foreign_connections_do_not_count)
 	feed(&f);
 	ck_assert_uint_eq(stats_self(w.s).n_foreign, 1);
 	ck_assert_uint_eq(stats_self(w.s).n_rows, 0);
+}
+END_TEST
+
+/* More than are fetched at once, some of them first ones, some foreign, some told again. */
+START_TEST(test_many_at_once_are_as_one_by_one)
+{
+	struct flow flows[100];
+
+	for (uint32_t i = 0; i < 100; i++) {
+		flows[i] = make_flow(i % 3 ? FLOW_DESTROY : FLOW_LISTED, 1, 60);
+		flows[i].id = i / 2 + 1;
+		flows[i].to.port = i % 10 ? 80 : 82;
+		flows[i].backend.address.bytes[3] = (uint8_t)(i % 7);
+	}
+	stats_list_begin(w.s);
+	stats_flows(w.s, w.m, flows, 100);
+	settle(S);
+	check_one_by_one(flows, 100);
 }
 END_TEST
 
@@ -511,6 +549,7 @@ int main(void)
 	tcase_add_test(t, test_an_answer_makes_a_udp_flow_active);
 	tcase_add_test(t, test_what_is_told_again_counts_once);
 	tcase_add_test(t, test_foreign_connections_do_not_count);
+	tcase_add_test(t, test_many_at_once_are_as_one_by_one);
 	tcase_add_test(t, test_announced_connections_count_for_their_master);
 	tcase_add_test(t, test_announcements_are_remembered);
 	tcase_add_test(t, test_rows_follow_the_configuration);

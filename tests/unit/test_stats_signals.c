@@ -59,6 +59,9 @@ START_TEST(test_followers_hear_of_backends)
 
 	stats_follow(w.s, signal_cb, name);
 	feed(&f);
+	ck_assert_uint_eq(n_signals, 0); /* the service does not observe */
+	world_service(&w, "web", WATCHED);
+	feed(&f);
 	ck_assert_int_eq(last_signal, SIGNAL_ANSWERED);
 	f.status = FLOW_FULLNAT;
 	feed(&f);
