@@ -50,8 +50,10 @@
 #define GATHER_MS 5
 /* A backlog of more than half of the buffer for so long: reliable delivery is given up ... */
 #define BACKLOG_MAX_MS 2000
-/* ... and taken up again when there was none for so long. */
-#define CALM_MS 30000
+/* ... and taken up again when there was none for so long. Until then the thread looks by itself:
+ * where nothing ends any more, no event wakes it. */
+#define CALM_MS      10000
+#define CALM_LOOK_MS 1000
 /* What a barrier waits for at most, under a flood that never ends. */
 #define BARRIER_MESSAGES_MAX 4000000u
 
@@ -240,6 +242,12 @@ static void add_datagram(struct ct_events *e, const struct mmsghdr *header)
 		add_message(e, nlh);
 }
 
+/* Does the kernel tell again what it could not deliver? What helpers announce is left out. */
+static bool is_all_kept(const struct ct_events *e)
+{
+	return e->report.is_reliable && !(e->groups & (CT_EVENTS_NEW | CT_EVENTS_UPDATE));
+}
+
 /* Drops that others' sockets had are in the count of their own. */
 static void look_at_socket(struct ct_events *e)
 {
@@ -248,7 +256,8 @@ static void look_at_socket(struct ct_events *e)
 
 	if (getsockopt(e->fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
 		return;
-	e->report.n_lost += (uint32_t)(info[SK_MEMINFO_DROPS] - e->drops);
+	if (!is_all_kept(e))
+		e->report.n_lost += (uint32_t)(info[SK_MEMINFO_DROPS] - e->drops);
 	e->drops = info[SK_MEMINFO_DROPS];
 	e->report.backlog_bytes = info[SK_MEMINFO_RMEM_ALLOC];
 	if (e->report.backlog_bytes > e->report.backlog_max_bytes)
@@ -283,6 +292,7 @@ static void watch_backlog(struct ct_events *e, uint64_t now_ms)
 			 "until it is gone");
 	} else if (!e->report.is_reliable && lasts(is_calm, now_ms, CALM_MS, &e->calm_since_ms)) {
 		e->report.is_reliable = set_reliable(e->fd, true) == 0;
+		e->is_asked = true; /* so that it is known */
 		log_info("stats", "conntrack events are delivered reliably again");
 	}
 }
@@ -410,6 +420,14 @@ static void take_commands(struct ct_events *e)
 	}
 }
 
+/* For something to happen; -1: as long as it takes. */
+static int wait_ms(const struct ct_events *e)
+{
+	if (e->barrier)
+		return 0;
+	return e->wants_reliable && !e->report.is_reliable ? CALM_LOOK_MS : -1;
+}
+
 static void *reader_main(void *arg)
 {
 	struct ct_events *e = arg;
@@ -417,7 +435,7 @@ static void *reader_main(void *arg)
 				{ .fd = mailbox_fd(e->commands), .events = POLLIN } };
 
 	while (!e->is_stopped) {
-		if (poll(fds, 2, e->barrier ? 0 : -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, wait_ms(e)) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents && !fds[1].revents && !(e->groups & CT_EVENTS_AT_ONCE) &&
 		    !e->barrier && !e->is_behind)

@@ -37,7 +37,7 @@ struct ct_events_options {
 /* Since the start; a value that travels with each batch. */
 struct ct_events_report {
 	uint64_t n_events;     /* read and understood */
-	uint64_t n_lost;       /* messages the kernel could not deliver */
+	uint64_t n_lost;       /* messages the kernel could not deliver and did not keep */
 	uint64_t n_overruns;   /* times that began */
 	uint64_t n_unreadable; /* not understood, or longer than any is */
 	uint64_t n_batches;

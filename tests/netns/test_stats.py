@@ -331,6 +331,23 @@ def test_loss_is_shown_and_repaired(lab, flooded):
     assert again["conns"] == 5500 and again["activeconns"] == 500
 
 
+def test_reliable_delivery_loses_nothing(lab, flooded):
+    """The same, but the kernel has to keep what does not fit: nothing is lost, and nothing is said to be."""
+    daemon = flooded("--event-buffer", "1", "--event-reliable")
+    lab.run("client", flood_argv(0, 5000), timeout=120)
+    daemon.proc.send_signal(signal.SIGSTOP)
+    try:
+        lab.conntrack_flush()
+    finally:
+        daemon.proc.send_signal(signal.SIGCONT)
+    wait_for(lambda: metric(daemon, "fnat_events_total") == 5000, 30, "all events")
+    assert metric(daemon, "fnat_event_overruns_total") > 0
+    assert metric(daemon, "fnat_events_lost_total") == 0
+    numbers = of(daemon, "flood")
+    assert numbers["conns"] == numbers["inpkts"] == numbers["outpkts"] == 5000
+    check_parts(numbers)
+
+
 NETLINK_NETFILTER, SOL_NETLINK = 12, 270
 NETLINK_ADD_MEMBERSHIP, NETLINK_BROADCAST_ERROR = 1, 4
 NFNLGRP_CONNTRACK_DESTROY = 3
