@@ -6,31 +6,21 @@ way (netlink, reader, main loop) is the CPU time of fnatd, both threads together
 """
 
 import json
-import os
 import subprocess
 import time
 
-from daemon import find_program
 from daemons import build_program
-from lab import FLOOD_SOURCE, VIP, Lab
+from lab import VIP, Lab
 from namespaces import wait_for
 
+import burst
 import documents
 
 EVENTS_WANTED = (">=", 500000)
-SERVICES, BACKENDS, PORT = 10000, 10, 7
+SERVICES, BACKENDS = 10000, 10
 FLOWS = 100000
 RATE = 20000
 GROUP = "events"
-
-
-def _cpu_s(pid):
-    """CPU time of a process, all threads, in seconds: exact, from its schedstat."""
-    total = 0
-    for task in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
 
 
 def _metric(daemon, name):
@@ -46,16 +36,14 @@ def _document(lab, path):
     with open(path) as f:
         document = json.load(f)
     document["pools"] = lab.pool()
-    document["services"]["flood"] = {"listeners": [{"address": VIP, "protocol": "udp", "port": PORT}], "pool": "lan",
+    document["services"]["flood"] = {"listeners": [{"address": VIP, "protocol": "udp", "port": burst.PORT}], "pool": "lan",
                                      "backends": lab.backend_set(port=None)}
     with open(path, "w") as f:
         json.dump(document, f)
 
 
 def _flood(lab, first, n):
-    out = lab.run("client", [find_program("udpflood"), "flood", "eth0", "%s:%d" % (VIP, PORT), FLOOD_SOURCE, "60",
-                             str(first), str(n), "500"], timeout=300).stdout
-    return json.loads(out)
+    lab.run("client", burst.flood_argv(first, n), timeout=300)
 
 
 def _counting(report, n):
@@ -71,45 +59,54 @@ def _whole_way(report, lab, daemon, n):
     rounds = []
     for i in range(n):
         _flood(lab, i * FLOWS, FLOWS)
-        before, events = _cpu_s(daemon.pid), _metric(daemon, "fnat_events_total")
+        before, events = burst.cpu_s(daemon.pid), _metric(daemon, "fnat_events_total")
         lab.conntrack_flush()
         wait_for(lambda e=events: _metric(daemon, "fnat_events_total") >= e + FLOWS, 60, "events", 0.2)
-        rounds.append(FLOWS / (_cpu_s(daemon.pid) - before))
+        rounds.append(FLOWS / (burst.cpu_s(daemon.pid) - before))
     report.rounds(GROUP, "from the kernel to the numbers, CPU time of fnatd", rounds, "events/s", limit=EVENTS_WANTED)
 
 
 def _idle(report, daemon, seconds):
     time.sleep(20)  # until nothing is left to be averaged, and listings are rare
-    before = _cpu_s(daemon.pid)
+    before = burst.cpu_s(daemon.pid)
     time.sleep(seconds)
-    report.add(GROUP, "share of a core while nothing happens", (_cpu_s(daemon.pid) - before) / seconds * 100, "%",
+    report.add(GROUP, "share of a core while nothing happens", (burst.cpu_s(daemon.pid) - before) / seconds * 100, "%",
                limit=("<=", 0.5), note="a look at the table of connections every 16 s included")
 
 
 def _busy(report, lab, daemon, seconds):
     """RATE connections a second begin, and as many end."""
     steps, first = seconds * 4, 1000000
-    before, start = _cpu_s(daemon.pid), time.monotonic()
+    before, start = burst.cpu_s(daemon.pid), time.monotonic()
     for i in range(steps):
         _flood(lab, first + i * RATE // 4, RATE // 4)
         lab.conntrack_flush()
         time.sleep(max(0, start + (i + 1) / 4 - time.monotonic()))
     took = time.monotonic() - start
-    share = (_cpu_s(daemon.pid) - before) / took * 100
+    share = (burst.cpu_s(daemon.pid) - before) / took * 100
     rate = steps * RATE / 4 / took
     report.add(GROUP, "share of a core at 20,000 connections/s", share * RATE / rate, "%", limit=("<=", 15),
                note="measured at %.0f/s" % rate)
 
 
+def _slowed(report, lab, servers, fnatd, n):
+    """What the traffic pays for its events when fnatd does not even read them."""
+    lab.sysctl("lb", burst.SHORT_TIMEOUTS)
+    without, beside = burst.costs(lab, servers, fnatd, n, FLOWS)
+    report.ratio(GROUP, "CPU time of a burst of flows beside a stopped fnatd, to without", beside, without, limit=("<=", 1.1))
+
+
 def run(report, quick):
     _counting(report, 3 if quick else 7)
     with Lab(backends=2, clients=1) as lab:
-        for b in lab.backends:
-            p = lab.popen(b, [find_program("udpflood"), "echo", b[1:], str(PORT)], stdout=subprocess.PIPE)
-            p.stdout.readline()
+        servers = [burst.echo_server(lab, b) for b in lab.backends]
         path = lab.path("events.json")
         _document(lab, path)
-        with lab.fnatd(None, "--config-readonly", path, timeout=60) as daemon:
+
+        def fnatd():
+            return lab.fnatd(None, "--config-readonly", path, timeout=60)
+        with fnatd() as daemon:
             _idle(report, daemon, 16 if quick else 48)
             _whole_way(report, lab, daemon, 2 if quick else 5)
             _busy(report, lab, daemon, 5 if quick else 20)
+        _slowed(report, lab, servers, fnatd, 3 if quick else 7)
