@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -520,4 +521,18 @@ int nft_elem_get(const struct nlattr *attr, const struct map_ref *map, const str
 	if (!get_data(&raw, spec->data_len, out, name) || raw.has_more || raw.flags)
 		out->comment = NFT_FOREIGN_COMMENT;
 	return 0;
+}
+
+void nft_elem_each(const struct nlmsghdr *nlh, nft_elem_fn *fn, void *arg)
+{
+	const struct nlattr *list, *elem;
+
+	if (NFNL_MSG_TYPE(nlh->nlmsg_type) != NFT_MSG_NEWSETELEM)
+		return;
+	mnl_attr_for_each(list, nlh, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		mnl_attr_for_each_nested(elem, list) fn(elem, arg);
+	}
 }

@@ -27,6 +27,10 @@ struct map_spec nft_map_spec(const struct map_ref *m);
 /* Append an element to the message: all of it, or for a deletion the key. */
 void nft_elem_put(struct nlmsghdr *nlh, const struct elem *e, bool is_add);
 
+/* The elements of a message, one after the other; none where it is not NFT_MSG_NEWSETELEM. */
+typedef void nft_elem_fn(const struct nlattr *elem, void *arg);
+void nft_elem_each(const struct nlmsghdr *nlh, nft_elem_fn *fn, void *arg);
+
 /*
  * An element of `map` from the kernel. The comment and the map's pool are borrowed from attr and
  * map, elem.pool from name. -EINVAL: the key is not one of this map's. expires_ms (may be NULL):

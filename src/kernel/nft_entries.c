@@ -36,8 +36,9 @@ void entries_fini(struct entries *e)
 	*e = (struct entries){ 0 };
 }
 
-static void read_entry(struct read *r, const struct nlattr *attr)
+static void read_entry(const struct nlattr *attr, void *arg)
 {
+	struct read *r = arg;
 	char name[NFT_NAME_BYTES];
 	uint64_t expires_ms;
 	struct elem e;
@@ -50,16 +51,7 @@ static void read_entry(struct read *r, const struct nlattr *attr)
 
 static void on_entries(const struct nlmsghdr *nlh, void *arg)
 {
-	const struct nlattr *list, *elem;
-
-	if (NFNL_MSG_TYPE(nlh->nlmsg_type) != NFT_MSG_NEWSETELEM)
-		return;
-	mnl_attr_for_each(list, nlh, sizeof(struct nfgenmsg))
-	{
-		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
-			continue;
-		mnl_attr_for_each_nested(elem, list) read_entry(arg, elem);
-	}
+	nft_elem_each(nlh, read_entry, arg);
 }
 
 static struct nlmsghdr *request(const char *table, const struct map_ref *map,

@@ -308,8 +308,9 @@ static const char *pool_string(struct reader *r, const char *pool)
 	return r->last_pool;
 }
 
-static void add_elem(struct reader *r, const struct nlattr *attr)
+static void add_elem(const struct nlattr *attr, void *arg)
 {
+	struct reader *r = arg;
 	char name[NFT_NAME_BYTES];
 	struct elem e, *slot;
 
@@ -327,16 +328,7 @@ static void add_elem(struct reader *r, const struct nlattr *attr)
 
 static void on_elems(const struct nlmsghdr *nlh, void *arg)
 {
-	const struct nlattr *list, *elem;
-
-	if (NFNL_MSG_TYPE(nlh->nlmsg_type) != NFT_MSG_NEWSETELEM)
-		return;
-	mnl_attr_for_each(list, nlh, sizeof(struct nfgenmsg))
-	{
-		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
-			continue;
-		mnl_attr_for_each_nested(elem, list) add_elem(arg, elem);
-	}
+	nft_elem_each(nlh, add_elem, arg);
 }
 
 /* Sets come before objects. */

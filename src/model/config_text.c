@@ -120,18 +120,22 @@ struct config_build {
 	bool has_services, has_pools;
 };
 
+/* An object as a value, to be freed. NULL: not an object, or not JSON. */
+static json_t *take_value(struct cursor *c, struct err *err)
+{
+	struct span span;
+
+	return take_object(c, &span) ? json_parse(span.text, span.len, err) : NULL;
+}
+
 static bool take_service(struct cursor *c, const char *key, void *arg)
 {
 	struct config_build *b = arg;
 	struct at at_services = at_member(&b->root, "services");
 	struct at at = at_object(&at_services, "service", key);
 	const struct service *s = NULL;
-	struct span span;
-	json_t *value;
+	json_t *value = take_value(c, b->reader.err);
 
-	if (!take_object(c, &span))
-		return false;
-	value = json_parse(span.text, span.len, b->reader.err);
 	if (value)
 		s = service_read(&b->reader, &at, value);
 	json_decref(value);
@@ -146,12 +150,8 @@ static bool take_pool(struct cursor *c, const char *key, void *arg)
 	struct at at_pools = at_member(&b->root, "pools");
 	struct at at = at_object(&at_pools, "pool", key);
 	const struct pool *p = NULL;
-	struct span span;
-	json_t *value;
+	json_t *value = take_value(c, b->reader.err);
 
-	if (!take_object(c, &span))
-		return false;
-	value = json_parse(span.text, span.len, b->reader.err);
 	if (value)
 		p = pool_read(&b->reader, &at, value);
 	json_decref(value);

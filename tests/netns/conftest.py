@@ -80,6 +80,15 @@ def lab(session_lab):
 
 
 @pytest.fixture
+def loose(lab):
+    """As the kernel comes: a segment in the middle of a connection gets to the rules."""
+    name = "net/netfilter/nf_conntrack_tcp_loose"
+    lab.sysctl("lb", {name: 1})
+    yield
+    lab.sysctl("lb", {name: 0})
+
+
+@pytest.fixture
 def start(lab):
     """start(config, "--option", ...) starts fnatd in the balancer; ended after the test."""
     def fn(config=None, *args, wait=True, **kw):

@@ -395,7 +395,7 @@ def test_changes_are_all_or_nothing(web):
 
 def random_step(rng, config, api):
     """One random operation on the daemon and on the plain model; what is in doubt, the daemon's word decides."""
-    pools, services = config["pools"], config["services"]
+    services = config["services"]
     what = rng.choice(["service", "service", "backend", "backend", "backend", "pool", "patch", "delete"])
     name = "s%d" % rng.randrange(4)
     service = {"listeners": [listener("192.0.2.1", 80 + rng.randrange(5))], "forward": "fullnat",

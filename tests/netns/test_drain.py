@@ -12,8 +12,8 @@ import pytest
 
 from conftest import config, listener, service, web
 from ctl_testing import OK, REFUSED, ok
+from echo_testing import connection, echo, only_the_first_is_reset
 from lab import VIP, find_program, wait_for
-from servers import parse_reply
 
 MB = 1 << 20
 
@@ -28,16 +28,6 @@ def state(d, name, of="web"):
 
 def answers(lab, n=6):
     return {lab.ask("client", VIP).backend for _ in range(n)}
-
-
-def echo(lab, **kw):
-    return config(lab, web=service(lab, [listener(VIP, 9000)], port=9000, **kw))
-
-
-def connection(lab, port=9000):
-    """A TCP connection to the echo servers, and who has it."""
-    s = lab.connect("client", VIP, port, timeout=10)
-    return s, parse_reply(s.recv(200).decode()).backend
 
 
 def drained_events(d):
@@ -101,15 +91,6 @@ class Download(threading.Thread):
         self.sock.close()
 
 
-@pytest.fixture
-def loose(lab):
-    """As the kernel comes: a segment in the middle of a connection gets to the rules."""
-    name = "net/netfilter/nf_conntrack_tcp_loose"
-    lab.sysctl("lb", {name: 1})
-    yield
-    lab.sysctl("lb", {name: 0})
-
-
 def test_wait_ends_with_the_last_download(lab, start):
     """Not before it has ended, and soon after, although conntrack remembers it for minutes."""
     lab.web["b1"].file("large", 3 * MB)
@@ -159,21 +140,11 @@ def test_deadline_keeps(lab, start):
 def test_cut_resets_the_client(lab, start, loose):
     d = start(echo(lab))
     conns = [connection(lab) for _ in range(3)]
-    gone, who = conns[0]
+    who = conns[0][1]
     status, end = Waiting(d, "web/" + who, "--deadline", "1", "--cut").end()
     assert status == OK
     assert end["drain"]["cut"] is True and end["drain"]["connections"] == 1
-    begin = time.monotonic()
-    gone.sendall(b"anybody?")
-    with pytest.raises(ConnectionResetError):
-        gone.recv(100)
-    assert time.monotonic() - begin < 1
-    for s, other in conns[1:]:
-        assert other != who
-        s.sendall(b"not me")
-        assert s.recv(100) == b"not me"
-    for s, _ in conns:
-        s.close()
+    only_the_first_is_reset(conns)
 
 
 def test_terms_of_the_service(lab, start, loose):

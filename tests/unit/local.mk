@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # One program a module: test_MODULE. Each is a check(3) suite.
-EXTRA_DIST += %D%/suite.h
-
 check_PROGRAMS += %D%/test_http
 TESTS += %D%/test_http
 %C%_test_http_SOURCES = %D%/test_http.c %D%/http_testing.h
