@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Anything as the body of an answer over HTTP, for a text and for regular expressions that are hard
- * to match: it is judged in bounded time, with a reason that is a text.
+ * to match: it is judged in bounded time, with a reason that is a text. And as the status, which is
+ * well only when it is one of those that are expected.
  *
  *	./configure CC=clang-14 --enable-fuzzer && make && tests/fuzz/fuzz_body CORPUS
  */
@@ -27,6 +28,22 @@ static void judge(const char *expect, struct pattern *regex, const unsigned char
 		abort();
 }
 
+static void judge_status(const unsigned char *data, size_t size)
+{
+	struct check_http h = { 0 };
+	char reason[PROBE_REASON_BYTES];
+	long status = 0;
+
+	memcpy(&status, data, size < sizeof(status) ? size : sizeof(status));
+	if (http_judge(&h, status, data, size, reason) != PROBE_FAILED)
+		abort();
+	memset(&h.status, 0xff, sizeof(h.status));
+	if (!memchr(reason, '\0', sizeof(reason)) ||
+	    (http_judge(&h, status, data, size, reason) == PROBE_OK) !=
+		    (status >= CHECK_HTTP_STATUS_MIN && status <= CHECK_HTTP_STATUS_MAX))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static const char *const texts[] = { "^ok$", "(a+)+b", "(?=.*x)[^\\s]{2,}$" };
@@ -41,5 +58,6 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	judge("ok", NULL, data, size);
 	judge("ok", patterns[0], data, size);
 	judge(NULL, NULL, data, size);
+	judge_status(data, size);
 	return 0;
 }

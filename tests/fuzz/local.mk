@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # libFuzzer targets: ./configure CC=clang-14 --enable-fuzzer. Without it they replay their corpus, in `make check`.
-fuzz_targets = %D%/fuzz_agent %D%/fuzz_body %D%/fuzz_question %D%/fuzz_conditions %D%/fuzz_config %D%/fuzz_ct %D%/fuzz_dns %D%/fuzz_edit %D%/fuzz_grpc %D%/fuzz_http %D%/fuzz_nft %D%/fuzz_patch %D%/fuzz_smtp \
+fuzz_targets = %D%/fuzz_agent %D%/fuzz_body %D%/fuzz_question %D%/fuzz_conditions %D%/fuzz_config %D%/fuzz_ct %D%/fuzz_dns %D%/fuzz_edit %D%/fuzz_grpc %D%/fuzz_http %D%/fuzz_icmp %D%/fuzz_nft %D%/fuzz_patch %D%/fuzz_smtp \
 	%D%/fuzz_import_ipvsadm %D%/fuzz_import_keepalived %D%/fuzz_import_nftlb
 TESTS += %D%/replay.sh
 
@@ -26,6 +26,8 @@ TESTS += %D%/replay.sh
 %C%_fuzz_body_LDADD = libfnat.la
 %C%_fuzz_http_SOURCES = %D%/fuzz_http.c
 %C%_fuzz_http_LDADD = libfnat.la
+%C%_fuzz_icmp_SOURCES = %D%/fuzz_icmp.c
+%C%_fuzz_icmp_LDADD = libfnat.la
 %C%_fuzz_nft_SOURCES = %D%/fuzz_nft.c
 %C%_fuzz_nft_LDADD = libfnat.la
 %C%_fuzz_patch_SOURCES = %D%/fuzz_patch.c
@@ -53,6 +55,7 @@ noinst_PROGRAMS += $(fuzz_targets)
 %C%_fuzz_grpc_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 %C%_fuzz_body_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 %C%_fuzz_http_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+%C%_fuzz_icmp_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 %C%_fuzz_nft_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 %C%_fuzz_patch_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 %C%_fuzz_import_ipvsadm_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -71,6 +74,7 @@ check_PROGRAMS += $(fuzz_targets)
 %C%_fuzz_grpc_SOURCES += %D%/replay.c
 %C%_fuzz_body_SOURCES += %D%/replay.c
 %C%_fuzz_http_SOURCES += %D%/replay.c
+%C%_fuzz_icmp_SOURCES += %D%/replay.c
 %C%_fuzz_nft_SOURCES += %D%/replay.c
 %C%_fuzz_patch_SOURCES += %D%/replay.c
 %C%_fuzz_import_ipvsadm_SOURCES += %D%/replay.c
