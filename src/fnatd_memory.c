@@ -41,7 +41,7 @@ static bool is_checked(const struct engine *e, const char *service, const char *
 {
 	const struct service *s = model_service(engine_model(e), service);
 
-	return s && s->check && strcmp(check_name_of_type(s->check), "none") != 0 &&
+	return s && s->check && (s->agent || strcmp(check_name_of_type(s->check), "none") != 0) &&
 	       service_backend(s, backend);
 }
 

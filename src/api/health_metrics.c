@@ -73,7 +73,8 @@ struct line {
 	char *labels;
 	enum health_state state;
 	bool is_down, has_last;
-	uint64_t counts[PROBE_N_RESULTS];
+	bool has_agent, is_agent_down;
+	uint64_t counts[PROBE_N_RESULTS], agent_counts[PROBE_N_RESULTS];
 	double last_s;
 	struct health_replies replies;
 };
@@ -95,11 +96,29 @@ static void put_down(const char *name, const struct line *l, FILE *out)
 	fprintf(out, "%s{%s} %d\n", name, l->labels, l->is_down);
 }
 
-static void put_counts(const char *name, const struct line *l, FILE *out)
+static void put_results(const char *name, const struct line *l,
+			const uint64_t counts[PROBE_N_RESULTS], FILE *out)
 {
 	for (enum probe_result r = 0; r < PROBE_N_RESULTS; r++)
 		fprintf(out, "%s{%s,result=\"%s\"} %" PRIu64 "\n", name, l->labels,
-			probe_result_name(r), l->counts[r]);
+			probe_result_name(r), counts[r]);
+}
+
+static void put_counts(const char *name, const struct line *l, FILE *out)
+{
+	put_results(name, l, l->counts, out);
+}
+
+static void put_agent_down(const char *name, const struct line *l, FILE *out)
+{
+	if (l->has_agent)
+		fprintf(out, "%s{%s} %d\n", name, l->labels, l->is_agent_down);
+}
+
+static void put_agent_counts(const char *name, const struct line *l, FILE *out)
+{
+	if (l->has_agent)
+		put_results(name, l, l->agent_counts, out);
 }
 
 static void put_last(const char *name, const struct line *l, FILE *out)
@@ -124,6 +143,10 @@ static const struct {
 	{ "fnat_backend_down", "gauge", "1 while it gets no new connections for that.", put_down },
 	{ "fnat_backend_checks_total", "counter", "Checks of it by result.", put_counts },
 	{ "fnat_backend_check_seconds", "gauge", "Duration of its last check.", put_last },
+	{ "fnat_backend_agent_down", "gauge", "1 while the agent beside the check says so.",
+	  put_agent_down },
+	{ "fnat_backend_agent_checks_total", "counter",
+	  "Questions to the agent beside the check, by result.", put_agent_counts },
 	{ "fnat_backend_reply_seconds", "summary",
 	  "From the first packet of clients' connections to its reply, where they are observed.",
 	  put_replies },
@@ -131,23 +154,33 @@ static const struct {
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
+static void copy_counts(const struct results *r, uint64_t counts[PROBE_N_RESULTS])
+{
+	counts[PROBE_OK] = r->n_ok;
+	counts[PROBE_FAILED] = r->n_failed;
+	counts[PROBE_UNDONE] = r->n_undone;
+}
+
 static void add(const struct health_backend *b, void *arg)
 {
 	struct health_metrics *hm = arg;
 	const struct result *last = results_get(b->results, 0);
-
 	/* No name needs an escape. */
-	VEC_PUSH(hm->items, hm->n, hm->cap) = (struct line){
+	struct line l = {
 		.labels = mem_printf("service=\"%s\",backend=\"%s\"", b->service->name, b->name),
 		.state = b->state,
 		.is_down = b->is_down,
 		.has_last = last != NULL,
-		.counts = { [PROBE_OK] = b->results->n_ok,
-			    [PROBE_FAILED] = b->results->n_failed,
-			    [PROBE_UNDONE] = b->results->n_undone },
 		.last_s = last ? last->duration_us / 1e6 : 0,
 		.replies = *b->replies,
+		.has_agent = b->agent != NULL,
+		.is_agent_down = b->agent && b->agent->is_down,
 	};
+
+	copy_counts(b->results, l.counts);
+	if (b->agent)
+		copy_counts(b->agent->results, l.agent_counts);
+	VEC_PUSH(hm->items, hm->n, hm->cap) = l;
 }
 
 struct health_metrics *health_metrics_new(const struct health *h)

@@ -50,23 +50,48 @@ static json_t *replies_to_json(const struct health_replies *r)
 			 (json_int_t)(r->smoothed_s * 1e6), "exact", r->is_exact);
 }
 
+static void put_results(json_t *object, const struct results *r)
+{
+	json_object_set_new(object, "ok", json_integer((json_int_t)r->n_ok));
+	json_object_set_new(object, "failed", json_integer((json_int_t)r->n_failed));
+	json_object_set_new(object, "undone", json_integer((json_int_t)r->n_undone));
+	json_object_set_new(object, "history", history_to_json(r));
+	json_object_set_new(object, "results", results_to_json(r));
+}
+
+static json_t *agent_to_json_health(const struct health_agent *a)
+{
+	static const char *const orders[] = { [PROBE_ORDER_READY] = "ready",
+					      [PROBE_ORDER_DRAIN] = "drain",
+					      [PROBE_ORDER_MAINT] = "maint" };
+	json_t *object = json_pack("{s:b}", "down", a->is_down);
+
+	put_unless(object, a->weight_percent < 0, "weight_percent",
+		   json_integer(a->weight_percent));
+	if (a->order != PROBE_ORDER_NONE)
+		json_object_set_new(object, "order", json_string(orders[a->order]));
+	put_results(object, a->results);
+	put_unless(object, !*a->warning, "warning", json_string(a->warning));
+	return object;
+}
+
 static json_t *backend_to_json_health(const struct health_backend *b)
 {
 	char address[ADDR_STRLEN];
-	json_t *object = json_pack(
-		"{s:s, s:b, s:I, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "state",
-		health_state_name(b->state), "down", b->is_down, "since_ms",
-		(json_int_t)b->since_ms, "address", addr_format(&b->address, address), "port",
-		(json_int_t)b->port, "ok", (json_int_t)b->results->n_ok, "failed",
-		(json_int_t)b->results->n_failed, "undone", (json_int_t)b->results->n_undone,
-		"history", history_to_json(b->results), "results", results_to_json(b->results));
+	json_t *object =
+		json_pack("{s:s, s:b, s:I, s:s, s:I}", "state", health_state_name(b->state), "down",
+			  b->is_down, "since_ms", (json_int_t)b->since_ms, "address",
+			  addr_format(&b->address, address), "port", (json_int_t)b->port);
 
+	put_results(object, b->results);
 	put_unless(object, b->needed == 0, "needed", json_integer(b->needed));
 	put_unless(object, b->inhibited_ms == 0, "inhibited_ms", json_integer(b->inhibited_ms));
 	put_unless(object, b->next_in_ms < 0, "next_in_ms", json_integer(b->next_in_ms));
 	put_unless(object, !*b->warning, "warning", json_string(b->warning));
 	put_unless(object, b->replies->n == 0, "replies", replies_to_json(b->replies));
 	put_unless(object, b->weight < 0, "weight", json_integer(b->weight));
+	if (b->agent)
+		json_object_set_new(object, "agent", agent_to_json_health(b->agent));
 	return object;
 }
 

@@ -35,11 +35,29 @@ static unsigned long long seconds_since(const json_t *b)
 	return ms > 0 ? (unsigned long long)ms / 1000 : 0;
 }
 
+/* "down, drain, 50 %": what the agent beside the check says against it; "" where there is nothing.
+ * The caller frees it. */
+static char *agent_against(const json_t *b)
+{
+	const json_t *agent = json_object_get(b, "agent"), *percent;
+	const char *order = view_string(agent, "order");
+	char weight[32] = "";
+
+	percent = json_object_get(agent, "weight_percent");
+	if (percent && json_integer_value(percent) != 100)
+		snprintf(weight, sizeof(weight), ", %lld %%",
+			 (long long)json_integer_value(percent));
+	if (strcmp(order, "ready") == 0)
+		order = "";
+	return mem_printf("%s%s%s%s", json_is_true(json_object_get(agent, "down")) ? ", down" : "",
+			  *order ? ", " : "", order, weight);
+}
+
 static void add_backend(struct columns *c, const char *service, const char *check, const char *name,
 			const json_t *b)
 {
 	const json_t *last = last_result(b);
-	char buf[64];
+	char buf[64], *against = agent_against(b);
 
 	columns_cell(c, "%s", service);
 	columns_cell(c, "%s", name);
@@ -51,8 +69,10 @@ static void add_backend(struct columns *c, const char *service, const char *chec
 		columns_cell(c, "%.1f ms", (double)view_integer(last, "duration_us") / 1000);
 	else
 		columns_cell(c, "%s", "");
-	columns_cell(c, "%s%s%s", view_string(last, "reason"),
-		     *view_string(b, "warning") ? "; WARNING: " : "", view_string(b, "warning"));
+	columns_cell(c, "%s%s%s%s%s", view_string(last, "reason"), *against ? "; agent: " : "",
+		     *against ? against + 2 : "", *view_string(b, "warning") ? "; WARNING: " : "",
+		     view_string(b, "warning"));
+	free(against);
 }
 
 static void print_all(const struct cli *cli, json_t *services)
@@ -111,6 +131,20 @@ static void print_replies(struct columns *c, const json_t *replies)
 		     json_is_true(json_object_get(replies, "exact")) ? "" : "; not exact");
 }
 
+static void print_agent(struct columns *c, const json_t *b)
+{
+	const json_t *agent = json_object_get(b, "agent");
+	char *against = agent_against(b);
+
+	columns_cell(c, "agent");
+	columns_cell(c, "%s; last: %s", *against ? against + 2 : "nothing against it",
+		     view_string(last_result(agent), "reason"));
+	columns_cell(c, "agent asked");
+	columns_cell(c, "%lld ok, %lld failed, %lld undone", view_integer(agent, "ok"),
+		     view_integer(agent, "failed"), view_integer(agent, "undone"));
+	free(against);
+}
+
 static void print_one(const struct cli *cli, const char *name, const json_t *b)
 {
 	struct columns *c = columns_new((const char *const[]){ "BACKEND", name, NULL });
@@ -134,6 +168,8 @@ static void print_one(const struct cli *cli, const char *name, const json_t *b)
 	}
 	if (json_object_get(b, "replies"))
 		print_replies(c, json_object_get(b, "replies"));
+	if (json_object_get(b, "agent"))
+		print_agent(c, b);
 	columns_cell(c, "history");
 	columns_cell(c, "%s", view_string(b, "history"));
 	if (*warning) {

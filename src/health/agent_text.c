@@ -22,7 +22,7 @@ static void say_down(struct agent_said *said)
 
 static void say_ready(struct agent_said *said)
 {
-	said->order = PROBE_ORDER_NONE;
+	said->order = PROBE_ORDER_READY;
 }
 
 static void say_drain(struct agent_said *said)

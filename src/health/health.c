@@ -65,33 +65,71 @@ static uint32_t interval_ms(const struct checked *b)
 	return c->interval_ms;
 }
 
-static void schedule_next(struct health *h, struct checked *b)
+void asking_next(struct health *h, struct asking *a, uint32_t interval_ms)
 {
-	uint64_t interval_us = (uint64_t)interval_ms(b) * 1000, now_us = clock_mono_us();
-	uint64_t jitter_us = interval_us * check_of(b)->jitter_percent / 100;
+	uint64_t interval_us = (uint64_t)interval_ms * 1000, now_us = clock_mono_us();
+	uint64_t jitter_us = interval_us * a->probe->check->jitter_percent / 100;
 	uint64_t at_us =
-		b->probe->started_us + interval_us - jitter_us + random_below(h, 2 * jitter_us + 1);
+		a->probe->started_us + interval_us - jitter_us + random_below(h, 2 * jitter_us + 1);
 
-	timers_set(&h->timers, &b->timer, at_us > now_us ? at_us : now_us);
+	timers_set(&h->timers, &a->timer, at_us > now_us ? at_us : now_us);
+	h->n_running--;
+	health_arm(h);
 }
 
-void checked_schedule_soon(struct health *h, struct checked *b)
+static void schedule_soon(struct health *h, struct asking *a)
 {
 	uint64_t spread_us = (uint64_t)h->n_backends * SPREAD_US;
-	uint64_t interval_us = (uint64_t)check_of(b)->interval_ms * 1000;
+	uint64_t interval_us = (uint64_t)a->probe->check->interval_ms * 1000;
 
 	if (spread_us > interval_us)
 		spread_us = interval_us;
-	timers_set(&h->timers, &b->timer, clock_mono_us() + random_below(h, spread_us));
+	timers_set(&h->timers, &a->timer, clock_mono_us() + random_below(h, spread_us));
 }
 
-void checked_stop(struct health *h, struct checked *b)
+void asking_stop(struct health *h, struct asking *a)
 {
-	timers_clear(&h->timers, &b->timer);
-	if (b->probe && b->probe->is_running)
+	timers_clear(&h->timers, &a->timer);
+	if (a->probe && a->probe->is_running)
 		h->n_running--;
-	probe_free(b->probe);
-	b->probe = NULL;
+	probe_free(a->probe);
+	a->probe = NULL;
+}
+
+void asking_begin(struct health *h, struct asking *a, const struct check *check,
+		  probe_done_fn *done)
+{
+	struct checked *b = a->owner;
+	const struct probe_target target = {
+		.service = b->service->value->name,
+		.backend = b->name,
+		.address = b->address,
+		.port = b->port,
+	};
+
+	asking_stop(h, a);
+	if (!probe_type_of(check))
+		return;
+	a->probe = probe_new(h->prober, check, &target, done, b);
+	schedule_soon(h, a);
+}
+
+void asking_rename(struct asking *a)
+{
+	if (!a->probe)
+		return;
+	a->probe->target.service = a->owner->service->value->name;
+	a->probe->target.backend = a->owner->name;
+}
+
+/* -1: nothing is asked. */
+static int64_t next_in_ms(const struct asking *a, uint64_t now_us)
+{
+	if (!a->probe)
+		return -1;
+	if (a->probe->is_running || a->timer.at_us < now_us)
+		return 0;
+	return (int64_t)(a->timer.at_us - now_us) / 1000;
 }
 
 bool checked_is_held(const struct checked *b)
@@ -119,17 +157,18 @@ void hold_drop(struct health *h, struct hold *hold)
 
 bool checked_is_down(const struct checked *b)
 {
-	return checked_is_held(b) || (b->probe && (machine_is_down(&b->machine, &b->rule) ||
-						   b->order == PROBE_ORDER_MAINT));
+	return checked_is_held(b) || agent_is_down(b) || checked_order(b) == PROBE_ORDER_MAINT ||
+	       (b->asking.probe && machine_is_down(&b->machine, &b->rule));
 }
 
 enum health_state checked_state(const struct checked *b)
 {
-	bool is_draining = b->is_draining || b->order == PROBE_ORDER_DRAIN;
-	bool is_disabled = (!b->probe && check_of(b)->observe == CHECK_OBSERVE_OFF) ||
-			   b->order == PROBE_ORDER_MAINT;
+	bool is_draining = b->is_draining || checked_order(b) == PROBE_ORDER_DRAIN;
+	bool is_disabled =
+		(!b->asking.probe && !b->agent && check_of(b)->observe == CHECK_OBSERVE_OFF) ||
+		checked_order(b) == PROBE_ORDER_MAINT;
 
-	if (checked_is_held(b) && !is_disabled)
+	if ((checked_is_held(b) || agent_is_down(b)) && !is_disabled)
 		return HEALTH_DOWN;
 
 	return machine_shown(&b->machine, is_draining, is_disabled);
@@ -137,46 +176,41 @@ enum health_state checked_state(const struct checked *b)
 
 int checked_weight(const struct checked *b)
 {
-	uint64_t weight;
+	int percent = b->agent ? b->agent->said.weight_percent : b->weight_percent;
+	uint64_t weight = b->weight >= 0 ? (uint64_t)b->weight : b->configured_weight;
 
-	if (!b->probe)
-		return -1;
-	if (b->order == PROBE_ORDER_DRAIN)
+	if (checked_order(b) == PROBE_ORDER_DRAIN)
 		return 0;
-	if (b->weight >= 0)
+	if (percent < 0 || weight == 0)
 		return b->weight;
-	if (b->weight_percent < 0 || b->configured_weight == 0)
-		return -1;
-	weight = (uint64_t)b->configured_weight * (unsigned int)b->weight_percent / 100;
+	weight = weight * (unsigned int)percent / 100;
 	if (weight > MODEL_WEIGHT_MAX)
 		return MODEL_WEIGHT_MAX;
-	return b->weight_percent > 0 && weight == 0 ? 1 : (int)weight;
+	return percent > 0 && weight == 0 ? 1 : (int)weight;
 }
 
 void checked_view(const struct health *h, const struct checked *b, struct health_backend *out)
 {
 	uint64_t now_us = clock_mono_us();
-	bool is_running = b->probe && b->probe->is_running;
+	const struct probe *probe = b->asking.probe;
 
 	(void)h;
 	*out = (struct health_backend){
 		.service = b->service->value,
 		.name = b->name,
-		.address = b->probe ? b->probe->target.address : b->address,
-		.port = b->probe ? b->probe->target.port : b->port,
+		.address = probe ? probe->target.address : b->address,
+		.port = probe ? probe->target.port : b->port,
 		.state = checked_state(b),
 		.is_down = checked_is_down(b),
 		.since_ms = b->since_ms,
 		.inhibited_ms = held_ms(b, now_us),
 		.needed = machine_needed(&b->machine, &b->rule),
-		.next_in_ms = !b->probe ? -1
-			      : is_running || b->timer.at_us < now_us
-				      ? 0
-				      : (int64_t)(b->timer.at_us - now_us) / 1000,
+		.next_in_ms = next_in_ms(&b->asking, now_us),
 		.results = &b->results,
 		.replies = &b->replies,
 		.warning = b->warning,
 		.weight = checked_weight(b),
+		.agent = b->agent ? &b->agent->said : NULL,
 	};
 }
 
@@ -221,6 +255,13 @@ static void note_duration(struct health *h, double s)
 	h->took_sum_s += s;
 }
 
+void checked_warn(const struct checked *b, char kept[PROBE_REASON_BYTES], const char *warning)
+{
+	if (strcmp(kept, warning) != 0 && *warning)
+		log_warn("health", "%s/%s: %s", b->service->value->name, b->name, warning);
+	strcpy(kept, warning);
+}
+
 static void take_outcome(struct health *h, struct checked *b, const struct probe_outcome *outcome)
 {
 	static const struct machine_rule at_once = { .rise = 1, .fall = 1 };
@@ -232,9 +273,7 @@ static void take_outcome(struct health *h, struct checked *b, const struct probe
 	if (outcome->result == PROBE_UNDONE)
 		return;
 	note_duration(h, outcome->duration_us / 1e6);
-	if (strcmp(b->warning, outcome->warning) != 0 && *outcome->warning)
-		log_warn("health", "%s/%s: %s", b->service->value->name, b->name, outcome->warning);
-	strcpy(b->warning, outcome->warning);
+	checked_warn(b, b->warning, outcome->warning);
 	b->weight_percent = outcome->weight_percent;
 	b->weight = outcome->weight;
 	b->order = outcome->order;
@@ -267,22 +306,20 @@ void checked_done_cb(struct probe *p, const struct probe_outcome *outcome)
 	struct checked *b = p->arg;
 	struct health *h = b->service->health;
 
-	h->n_running--;
 	take_outcome(h, b, outcome);
 	if (checked_is_down(b) && !b->told_down)
 		count_flap(h, b);
-	schedule_next(h, b);
-	health_arm(h);
+	asking_next(h, &b->asking, interval_ms(b));
 	checked_tell(h, b, outcome->reason, outcome->duration_us);
 }
 
-static void start(struct health *h, struct checked *b, uint64_t now_us)
+static void start(struct health *h, struct asking *a, uint64_t now_us)
 {
-	uint64_t timeout_us = (uint64_t)check_of(b)->timeout_ms * 1000;
+	uint64_t timeout_us = (uint64_t)a->probe->check->timeout_ms * 1000;
 
 	h->n_running++;
-	timers_set(&h->timers, &b->timer, now_us + timeout_us);
-	probe_start(b->probe, now_us); /* may have ended when this returns */
+	timers_set(&h->timers, &a->timer, now_us + timeout_us);
+	probe_start(a->probe, now_us); /* may have ended when this returns */
 }
 
 /* The times out of use that are over: these backends are tried again. */
@@ -311,16 +348,16 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	h->armed_us = 1; /* earlier than any: armed at the end, once */
 	for (unsigned int i = 0; i < STARTS_PER_ROUND; i++) {
 		uint64_t now_us = clock_mono_us();
-		struct checked *b;
+		struct asking *a;
 
 		first = timers_first(&h->timers);
 		if (!first || first->at_us > now_us)
 			break;
-		b = (struct checked *)first;
-		if (b->probe->is_running)
-			probe_expire(b->probe);
+		a = (struct asking *)first;
+		if (a->probe->is_running)
+			probe_expire(a->probe);
 		else
-			start(h, b, now_us);
+			start(h, a, now_us);
 	}
 	h->armed_us = 0;
 	health_arm(h);
@@ -397,10 +434,16 @@ static void connection_failed(struct health *h, struct checked *b, enum health_s
 		 c->observe_failures, signal == HEALTH_SIGNAL_REFUSED ? "refused" : "not answered",
 		 (unsigned long long)(b->observed.passive.inhibit_us / 1000000));
 	timers_set(&h->inhibitions, &b->observed.timer, b->observed.passive.until_us);
-	if (b->probe && !b->probe->is_running)
-		timers_set(&h->timers, &b->timer, clock_mono_us());
+	if (b->asking.probe && !b->asking.probe->is_running)
+		timers_set(&h->timers, &b->asking.timer, clock_mono_us());
 	checked_tell(h, b, reason, 0);
 	health_arm(h);
+}
+
+void checked_answered(struct checked *b)
+{
+	if (!b->asking.probe && !checked_is_held(b))
+		machine_result(&b->machine, &b->rule, true);
 }
 
 void health_signal(struct health *h, const char *service, const char *backend,
@@ -415,10 +458,8 @@ void health_signal(struct health *h, const char *service, const char *backend,
 		return;
 	}
 	passive_answered(&b->observed.passive);
-	if (!b->probe && !checked_is_held(b)) {
-		machine_result(&b->machine, &b->rule, true);
-		checked_tell(h, b, "a client's connection was answered", 0);
-	}
+	checked_answered(b);
+	checked_tell(h, b, "a client's connection was answered", 0);
 }
 
 void health_replied(struct health *h, const char *service, const char *backend, uint64_t reply_ns,

@@ -23,6 +23,15 @@ struct health_replies {
 	bool is_exact;     /* by the kernel's clock, else by when fnatd read of it */
 };
 
+/* What an agent beside the check has said, and holds. */
+struct health_agent {
+	bool is_down;
+	int weight_percent;     /* -1: it never said */
+	enum probe_order order; /* "none" as long as it never said */
+	const struct results *results;
+	const char *warning;
+};
+
 /* What health knows of a backend. Borrowed; changes with the next round of the loop. */
 struct health_backend {
 	const struct service *service;
@@ -38,8 +47,9 @@ struct health_backend {
 	const struct results *results;
 	const char *warning; /* of the last check; "" when there is none */
 	const struct health_replies *replies;
-	int weight; /* that the last check gives it; 0: no new connections; -1: the configured one
-		     */
+	int weight; /* that the last check, or the agent, gives it; 0: no new connections; -1: the
+		     * configured one */
+	const struct health_agent *agent; /* NULL: there is none */
 };
 
 /* A backend is in another state, or in or out of use; or it is checked no more. */

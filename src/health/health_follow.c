@@ -68,20 +68,12 @@ static struct machine_rule rule_of(const struct service *s)
 	};
 }
 
-static void ask_as(struct health *h, struct checked *b, const struct check *check)
+static void recall(struct health *h, struct checked *b, struct remembered *r)
 {
-	const struct probe_target target = {
-		.service = b->service->value->name,
-		.backend = b->name,
-		.address = b->address,
-		.port = b->port,
-	};
-
-	checked_stop(h, b);
-	if (!probe_type_of(check))
-		return;
-	b->probe = probe_new(h->prober, check, &target, checked_done_cb, b);
-	checked_schedule_soon(h, b);
+	b->rule.is_initially_down = r->is_down;
+	if (b->agent)
+		b->agent->is_awaited = r->is_down;
+	remembered_drop(h, r);
 }
 
 static struct checked *checked_new(struct health *h, struct checked_service *s,
@@ -91,21 +83,20 @@ static struct checked *checked_new(struct health *h, struct checked_service *s,
 	struct remembered *r = remembered_find(h, s->value->name, value->name);
 
 	b->service = s;
-	b->observed.owner = b->flapping.owner = b;
+	b->observed.owner = b->flapping.owner = b->asking.owner = b;
 	b->name = value->name;
 	b->address = target_address(value);
 	b->port = target_port(s->value, value);
 	b->is_draining = value->weight == 0 || value->state != BACKEND_ENABLED;
 	b->configured_weight = value->weight;
 	b->rule = rule_of(s->value);
-	if (r) {
-		b->rule.is_initially_down = r->is_down;
-		remembered_drop(h, r);
-	}
 	b->weight_percent = b->weight = b->told_weight = -1;
 	b->since_ms = clock_real_ms();
 	h->n_backends++;
-	ask_as(h, b, s->value->check);
+	asking_begin(h, &b->asking, s->value->check, checked_done_cb);
+	agent_follow(h, b, true);
+	if (r)
+		recall(h, b, r);
 	b->told = checked_state(b);
 	b->told_down = checked_is_down(b);
 	h->by_state[b->told]++;
@@ -116,7 +107,8 @@ static void checked_free(struct health *h, struct checked *b)
 {
 	hold_drop(h, &b->observed);
 	hold_drop(h, &b->flapping);
-	checked_stop(h, b);
+	asking_stop(h, &b->asking);
+	agent_drop(h, b);
 	h->by_state[b->told]--;
 	h->n_backends--;
 	free(b);
@@ -132,17 +124,14 @@ static bool is_same_target(const struct checked *b, const struct service *s,
 
 /* It stays: from the old value of its service to the new one. */
 static void checked_move(struct health *h, struct checked *b, const struct backend *value,
-			 bool is_other_check)
+			 bool is_other_check, bool is_other_agent)
 {
 	bool is_initially_down = b->rule.is_initially_down;
 
 	b->name = value->name;
 	b->is_draining = value->weight == 0 || value->state != BACKEND_ENABLED;
 	b->configured_weight = value->weight;
-	if (b->probe) {
-		b->probe->target.service = b->service->value->name;
-		b->probe->target.backend = value->name;
-	}
+	asking_rename(&b->asking);
 	if (is_other_check) {
 		if (b->service->value->check->observe == CHECK_OBSERVE_OFF)
 			hold_drop(h, &b->observed);
@@ -153,8 +142,9 @@ static void checked_move(struct health *h, struct checked *b, const struct backe
 		b->machine.in_a_row = 0;
 		b->order = PROBE_ORDER_NONE;
 		b->weight_percent = b->weight = -1;
-		ask_as(h, b, b->service->value->check);
+		asking_begin(h, &b->asking, b->service->value->check, checked_done_cb);
 	}
+	agent_follow(h, b, is_other_agent);
 }
 
 static void tell_gone(struct health *h, struct checked *b, const char *reason)
@@ -226,6 +216,7 @@ static void service_change(struct health *h, struct checked_service *s, const st
 	const struct service *before = s->value;
 	struct checked **old = s->backends, *b;
 	bool is_other_check = !check_equal(before->check, value->check);
+	bool is_other_agent = !check_equal(before->agent, value->agent);
 	size_t at = 0;
 
 	HASH_DEL(h->services, s); /* its key is the old value's name */
@@ -241,7 +232,7 @@ static void service_change(struct health *h, struct checked_service *s, const st
 			b = NULL;
 		}
 		if (b)
-			checked_move(h, b, backend, is_other_check);
+			checked_move(h, b, backend, is_other_check, is_other_agent);
 		s->backends[i] = b ? b : checked_new(h, s, backend);
 		checked_tell(h, s->backends[i], "configured", 0);
 	}

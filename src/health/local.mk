@@ -10,6 +10,7 @@ libfnat_la_SOURCES += \
 	%D%/grpc_message.h \
 	%D%/health.c \
 	%D%/health.h \
+	%D%/health_agent.c \
 	%D%/health_follow.c \
 	%D%/health_internal.h \
 	%D%/http_judge.c \

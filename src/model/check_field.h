@@ -79,5 +79,9 @@ struct check;
 
 /* The check at this place, one reference; NULL when there was a problem. */
 const struct check *check_read(struct reader *r, const struct at *at, const json_t *value);
+/* The agent beside a check, as a check of type agent; NULL as well. */
+const struct check *agent_read(struct reader *r, const struct at *at, const json_t *value);
+/* What only the service tells: at is the service's place. */
+void agent_verify(struct reader *r, const struct at *at, const struct service *s);
 
 #endif

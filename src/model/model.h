@@ -194,6 +194,7 @@ struct service {
 	enum refusal refusal;      /* "on_unavailable": "reject" | "drop" */
 	struct hash hash;          /* of no effect with schedulers that do not hash */
 	const struct check *check; /* NULL: the backends are not checked; a reference */
+	const struct check *agent; /* of type agent, asked beside check; NULL: none; a reference */
 	struct persistence persistence;
 	struct pin *pins; /* sorted by client */
 	size_t n_pins;

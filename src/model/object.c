@@ -170,6 +170,7 @@ const struct service *service_new(const struct service *from)
 	s->refs = 1;
 	s->text = NULL;
 	check_ref(s->check);
+	check_ref(s->agent);
 	s->backends = (struct backend *)(s + 1);
 	s->pins = (struct pin *)(s->backends + s->n_backends);
 	s->listeners = (struct listener *)(s->pins + s->n_pins);
@@ -253,6 +254,7 @@ void service_unref(const struct service *s)
 	if (!s || !unref(&s->refs))
 		return;
 	check_unref(s->check);
+	check_unref(s->agent);
 	free(s->text);
 	free((void *)s);
 }
@@ -313,7 +315,8 @@ bool service_equal(const struct service *a, const struct service *b)
 	    a->n_backends != b->n_backends || strcmp(a->name, b->name) != 0 ||
 	    strcmp(a->pool, b->pool) != 0 || strcmp(a->scheduler, b->scheduler) != 0 ||
 	    !hash_equal(&a->hash, &b->hash) || !check_equal(a->check, b->check) ||
-	    !control_equal(&a->control, &b->control) || a->n_slots != b->n_slots ||
+	    !check_equal(a->agent, b->agent) || !control_equal(&a->control, &b->control) ||
+	    a->n_slots != b->n_slots ||
 	    memcmp(a->overflows, b->overflows, sizeof(a->overflows)) != 0 ||
 	    !persistence_equal(a, b))
 		return false;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "model/check_field.h"
+#include "model/check_types.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -253,6 +254,79 @@ const struct check *check_read(struct reader *r, const struct at *up, const json
 	return NULL;
 }
 
+/* Those that an agent beside a check has, as a check of type agent has them: what it says is no
+ * measurement, so there is nothing to count. */
+static const struct check_field agent_fields[] = {
+	{ "port", true, .kind = NULL },        { "address", false, .kind = NULL },
+	{ "source", false, .kind = NULL },     { "interval_ms", false, .kind = NULL },
+	{ "timeout_ms", false, .kind = NULL }, { "jitter_percent", false, .kind = NULL },
+	{ "send", false, .kind = NULL },
+};
+
+static void unknown_agent_field(struct reader *r, const struct at *up, const char *key)
+{
+	struct at at = { .up = up, .key = key, .what = "unknown field", .name = key };
+	struct suggest suggest = suggest_for(key);
+
+	for (size_t i = 0; i < ARRAY_SIZE(agent_fields); i++)
+		suggest_offer(&suggest, agent_fields[i].name);
+	if (suggest.best)
+		problem(r, &at, NULL, "did you mean \"%s\"?", suggest.best);
+	else
+		problem(r, &at, NULL, "not a field of an agent");
+}
+
+static void read_agent_fields(struct reader *r, const struct at *at, const json_t *value,
+			      struct check *c)
+{
+	const char *key;
+	json_t *member;
+
+	json_object_foreach ((json_t *)value, key, member) {
+		if (find_field(agent_fields, ARRAY_SIZE(agent_fields), key))
+			read_field(r, at, key, member, c);
+		else
+			unknown_agent_field(r, at, key);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(agent_fields); i++) {
+		struct at at_field = at_member(at, agent_fields[i].name);
+
+		if (agent_fields[i].is_required && !json_object_get(value, agent_fields[i].name))
+			problem(r, &at_field, NULL, "required, but missing");
+	}
+}
+
+const struct check *agent_read(struct reader *r, const struct at *at, const json_t *value)
+{
+	size_t n_before = r->n_problems;
+	struct check *c;
+
+	if (!json_is_object(value)) {
+		problem(r, at, value, "expected an object");
+		return NULL;
+	}
+	c = check_new(&check_type_agent);
+	read_agent_fields(r, at, value, c);
+	if (r->n_problems == n_before)
+		return c;
+	check_unref(c);
+	return NULL;
+}
+
+void agent_verify(struct reader *r, const struct at *at, const struct service *s)
+{
+	struct at at_agent = at_member(at, "agent");
+
+	if (!s->agent)
+		return;
+	if (!s->check)
+		problem(r, &at_agent, NULL,
+			"is asked beside a check, and there is none: give the service one, or "
+			"\"check\": {\"type\": \"agent\"} instead");
+	else if (s->check->type == &check_type_agent)
+		problem(r, &at_agent, NULL, "the check asks an agent already");
+}
+
 const struct check *check_ref(const struct check *c)
 {
 	if (c)
@@ -294,6 +368,21 @@ json_t *check_to_json(const struct check *c)
 	check_fields_put(check_fields, ARRAY_SIZE(check_fields), c, object);
 	check_fields_put(c->type->fields, c->type->n_fields, c->options, object);
 	check_fields_put(c->type->more_fields, c->type->n_more_fields, c->options, object);
+	return object;
+}
+
+json_t *agent_to_json(const struct check *c)
+{
+	json_t *object = check_to_json(c);
+	const char *key;
+	json_t *member;
+	void *next;
+
+	json_object_foreach_safe(object, next, key, member)
+	{
+		if (!find_field(agent_fields, ARRAY_SIZE(agent_fields), key))
+			json_object_del(object, key);
+	}
 	return object;
 }
 

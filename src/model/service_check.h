@@ -65,6 +65,9 @@ bool check_equal(const struct check *a, const struct check *b);
 /* Defaults written out. The caller owns it. */
 json_t *check_to_json(const struct check *c);
 
+/* Of an agent beside a check (struct service.agent), which has only some of a check's fields. */
+json_t *agent_to_json(const struct check *c);
+
 /*
  * A merge patch of a service that gives its check another type means a check of that type: the
  * options of the old type are taken out of target, a service's value, in place. Does nothing

@@ -263,6 +263,11 @@ static void read_check(struct reader *r, const struct at *at, const json_t *valu
 	((struct service *)out)->check = check_read(r, at, value);
 }
 
+static void read_agent(struct reader *r, const struct at *at, const json_t *value, void *out)
+{
+	((struct service *)out)->agent = agent_read(r, at, value);
+}
+
 static const struct field service_fields[] = {
 	{ "listeners", true, read_listeners },
 	{ "forward", false, read_forward },
@@ -272,6 +277,7 @@ static const struct field service_fields[] = {
 	{ "on_unavailable", false, read_refusal },
 	{ "backends", false, read_backends },
 	{ "check", false, read_check },
+	{ "agent", false, read_agent },
 	{ "persistence", false, persistence_read },
 	{ "pins", false, pins_read },
 	{ "slow_start_s", false, read_slow_start },
@@ -409,9 +415,11 @@ static void check_service(struct reader *r, const struct at *at, const struct se
 	check_control(r, at, s);
 	check_udp(r, at, s);
 	persistence_check(r, at, s);
-	/* A backend that could not be read might be the one that is missing. */
-	if (is_read_whole)
-		check_families(r, at, s);
+	/* A backend, or a check, that could not be read might be the one that is missing. */
+	if (!is_read_whole)
+		return;
+	agent_verify(r, at, s);
+	check_families(r, at, s);
 }
 
 const struct service *service_read(struct reader *r, const struct at *at, const json_t *value)
@@ -434,6 +442,7 @@ const struct service *service_read(struct reader *r, const struct at *at, const 
 	free(s.backends);
 	free(s.pins);
 	check_unref(s.check);
+	check_unref(s.agent);
 	return made;
 }
 
@@ -495,6 +504,8 @@ json_t *service_to_json(const struct service *s)
 	put(object, "on_unavailable", json_string_nocheck(refusals[s->refusal]));
 	if (s->check)
 		put(object, "check", check_to_json(s->check));
+	if (s->agent)
+		put(object, "agent", agent_to_json(s->agent));
 	put_control(object, s);
 	put_udp(object, s);
 	if (s->persistence.timeout_s)

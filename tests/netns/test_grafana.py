@@ -20,7 +20,8 @@ LEFT_OUT = {
     "fnat_listing_seconds", "fnat_stats_since_seconds", "fnat_stats_unobserved_seconds", "fnat_conntrack_drop_total",
     "fnat_conntrack_early_drop_total", "fnat_stats_objects", "fnat_balanced_services", "fnat_balance_error_ratio",
     "fnat_balance_changes_total", "fnat_balance_slots_moved_total", "fnat_event_batch_latency_seconds",
-    "fnat_health_checks_running", "fnat_backend_health"}
+    "fnat_health_checks_running", "fnat_backend_health",
+    "fnat_backend_agent_down", "fnat_backend_agent_checks_total"}
 # Of listeners and pool addresses there is what there is of services.
 PARTS = re.compile(r"fnat_(listener|pool_address)_|fnat_backend_(in|out)_|fnat_backend_(inactive|timed_out)")
 

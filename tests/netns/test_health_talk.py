@@ -9,7 +9,7 @@ import pytest
 
 from api_testing import CheckedApi
 from conftest import web
-from health_testing import blackholed, check, frozen, wait_state, who_answers
+from health_testing import blackholed, check, events_of, frozen, refuse, wait_state, who_answers
 from lab import VIP
 from namespaces import wait_for
 from probe_servers import Authority, Script, Web, silent
@@ -150,6 +150,150 @@ def test_agent_answers(lab, start, act, state, reason):
         d = start(web(lab, names=["b1"], check=agent_check(send="who?\n")))
         wait_state(d, "b1", state, reason)
         assert s.got in (b"", b"who?\n" * s.got.count(b"who?"))
+
+
+# -- an agent beside a check
+
+BESIDE = {"port": AGENT, "interval_ms": 50, "timeout_ms": 300}
+
+
+@pytest.fixture
+def beside(lab, start, agent):
+    """A daemon whose b1 has a check that succeeds, and an agent that says up; b2 has an agent that refuses."""
+    d = start(web(lab, names=["b1", "b2"], weights=[10, 10], scheduler="wrr", check=check("tcp"), agent=BESIDE))
+    for b in ("b1", "b2"):
+        wait_state(d, b, "up", "connected")
+    wait_for(lambda: of(d)["agent"]["ok"] > 0 and of(d, "b2")["agent"]["failed"] > 2, 10)
+    return d
+
+
+def test_agent_beside_a_check(lab, beside, agent):
+    """It lowers the weight, drains, takes out of use, and what it says is told; one that refuses changes nothing."""
+    d = beside
+    assert who_answers(lab) == {"b1", "b2"}
+    agent("30%\n")
+    d.wait_log("web/b1 weight 3 .the agent says: 30%")
+    wait_for(lambda: [lab.ask("client", VIP).backend for _ in range(13)].count("b1") == 3, 10)
+    agent("drain\n")
+    wait_state(d, "b1", "draining", "the agent says: drain")
+    wait_for(lambda: who_answers(lab) == {"b2"}, 10)
+    assert not of(d)["down"] and of(d)["weight"] == 0 and of(d)["agent"]["order"] == "drain"
+    agent("maint\n")
+    wait_state(d, "b1", "disabled", "the agent says: maint")
+    agent("ready 100%\n")
+    wait_state(d, "b1", "up", "the agent says: ready 100%")
+    wait_for(lambda: who_answers(lab) == {"b1", "b2"}, 10)
+    events = [e for e in events_of(d) if e["type"] == "backend_state" and e["backend"] == "b1"]
+    assert [(e["state"], e["down"]) for e in events[1:]] == [("draining", False), ("disabled", True), ("up", False)]
+    assert of(d, "b2")["state"] == "up" and of(d, "b2")["agent"]["ok"] == 0 and not of(d, "b2")["agent"]["down"]
+
+
+@pytest.mark.parametrize("word", ["down", "fail", "stopped"])
+def test_agent_says_down(lab, beside, agent, word):
+    """Down until it says up, whatever the check finds, and however long the agent is away; nor does its up make a backend
+    well that the check finds down."""
+    d = beside
+    agent(word + "\n")
+    wait_state(d, "b1", "down", "the agent says: " + word)
+    wait_for(lambda: who_answers(lab) == {"b2"}, 10)
+    agent("100%\n")
+    wait_for(lambda: of(d)["agent"].get("weight_percent") == 100, 10)
+    with frozen(agent.proc):
+        wait_for(lambda: "timeout" in of(d)["agent"]["results"][0]["reason"], 10)
+        assert of(d)["state"] == "down" and of(d)["agent"]["down"]
+        assert of(d)["results"][0]["result"] == "ok" and of(d)["history"].endswith("++++")
+    allow = refuse(lab, "b1")
+    try:
+        wait_for(lambda: of(d)["history"].endswith("--"), 10)
+        agent("up\n")
+        wait_for(lambda: not of(d)["agent"]["down"], 10)
+        assert of(d)["state"] == "down" and of(d)["down"]
+    finally:
+        allow()
+    d.wait_log("web/b1 going_up -> up .connected")
+    assert who_answers(lab) == {"b1", "b2"}
+
+
+def test_agent_that_goes_changes_nothing(lab, beside, agent):
+    d = beside
+    agent("50%\n")
+    d.wait_log("web/b1 weight 5")
+    end(agent.proc)
+    wait_for(lambda: of(d)["agent"]["history"].endswith("---"), 10)
+    assert of(d)["state"] == "up" and of(d)["weight"] == 5 and of(d)["agent"]["weight_percent"] == 50
+    assert of(d)["failed"] == 0 and who_answers(lab) == {"b1", "b2"}
+
+
+def test_agent_over_changes(lab, beside, agent):
+    """What it said holds over changes of the service, of the check and of itself; neither is asked anew for the other.
+    Without it, the check alone says."""
+    d = beside
+    agent("drain 40%\n")
+    wait_state(d, "b1", "draining")
+    asked = of(d)["agent"]["ok"]
+    for change in ({"on_unavailable": "drop"}, {"check": {"fall": 7}}):
+        d.api.must("PATCH", "/v1/services/web", change)
+        assert of(d)["state"] == "draining" and of(d)["agent"]["ok"] >= asked
+    n = of(d)["ok"]
+    end(agent.proc)
+    d.api.must("PATCH", "/v1/services/web", {"agent": {"interval_ms": 100}})
+    assert of(d)["ok"] >= n
+    failed = of(d)["agent"]["failed"]
+    wait_for(lambda: of(d)["agent"]["failed"] > failed + 2, 10)
+    assert of(d)["state"] == "draining" and of(d)["agent"]["weight_percent"] == 40
+    d.api.must("PATCH", "/v1/services/web", {"agent": None})
+    wait_state(d, "b1", "up", "configured")
+    assert "agent" not in of(d) and of(d)["ok"] >= n
+    assert who_answers(lab) == {"b1", "b2"}
+
+
+def test_agent_over_a_restart(lab, start, beside, agent):
+    """Down by its word: no connection before it is asked again, though the check succeeds."""
+    d = beside
+    agent("down\n")
+    wait_state(d, "b1", "down")
+    d.stop()
+    with frozen(agent.proc):
+        d = start(None, name=d.name)
+        d.api.must("PATCH", "/v1/services/web", {"agent": {"timeout_ms": 60000}})
+        wait_for(lambda: of(d)["ok"] > 2, 10)
+        assert of(d)["down"] and who_answers(lab) == {"b2"}
+    wait_for(lambda: of(d)["agent"]["down"], 10)
+    assert of(d)["state"] == "down" and "web/b1 down ->" not in d.log()
+    agent("up\n")
+    wait_state(d, "b1", "up", "the agent says: up")
+
+
+def test_agent_alone(lab, start, agent):
+    """Beside a check of type none it decides; and never fails."""
+    d = start(web(lab, names=["b1", "b2"], check={"type": "none"}, agent=BESIDE))
+    wait_state(d, "b1", "up", "the agent says: up")
+    assert of(d, "b2")["state"] == "unknown"
+    agent("down\n")
+    wait_state(d, "b1", "down")
+    agent("up\n")
+    d.wait_log("web/b1 down -> up")
+    end(agent.proc)
+    wait_for(lambda: of(d)["agent"]["history"].endswith("---"), 10)
+    assert of(d)["state"] == "up" and who_answers(lab) == {"b1", "b2"}
+
+
+def test_agent_is_shown(lab, beside, agent):
+    """By fnatctl, /metrics, and the API as openapi.yaml describes it."""
+    d = beside
+    agent("down 25% #disk\n")
+    wait_state(d, "b1", "down")
+    table = d.ctl("-o", "table", "health").stdout
+    assert any(line.split()[1:3] == ["b1", "down"] and "connected; agent: down, 25 %" in line for line in table.splitlines())
+    one = d.ctl("-o", "table", "health", "web/b1").stdout
+    assert "down, 25 %; last: the agent says: down 25% #disk" in one
+    CheckedApi(d.socket).must("GET", "/v1/services/web/health")
+    text = d.api.get("/metrics").text
+    assert 'fnat_backend_agent_down{service="web",backend="b1"} 1\n' in text
+    assert 'fnat_backend_agent_down{service="web",backend="b2"} 0\n' in text
+    assert 'fnat_backend_agent_checks_total{service="web",backend="b2",result="ok"} 0\n' in text
+    assert d.ctl("service", "set", "web", "agent.send=who?").returncode == 0
+    assert d.api.must("GET", "/v1/services/web").json["agent"] == dict(BESIDE, send="who?", jitter_percent=5)
 
 
 # -- smtp

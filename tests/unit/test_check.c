@@ -150,6 +150,100 @@ START_TEST(types_have_probes)
 }
 END_TEST
 
+/* --- an agent beside the check ------------------------------------------------------------- */
+
+static const struct service *with_agent(const char *check, const char *agent, struct err *err)
+{
+	char *both = mem_printf("%s,\"agent\":%s", check, agent);
+	const struct service *s = with_check(both, err);
+
+	free(both);
+	return s;
+}
+
+static const char *const agents[] = {
+	"{\"port\":1}",
+	"{\"port\":65535,\"address\":\"10.0.0.1\",\"source\":\"fd00::1\",\"send\":\"x\\n\"}",
+	"{\"port\":9,\"interval_ms\":10,\"timeout_ms\":3600000,\"jitter_percent\":50}",
+};
+
+/* What it says is written, with its defaults and nothing of a check that it has not. */
+START_TEST(agent_kept)
+{
+	json_t *wanted = json_of("{\"interval_ms\":2000,\"timeout_ms\":1000,\"jitter_percent\":5}");
+	json_t *said = json_of(agents[_i]), *written;
+	struct err err = ERR_INIT;
+	const struct service *s = with_agent("{\"type\":\"http\"}", agents[_i], &err), *again;
+
+	ck_assert_msg(s != NULL, "%s", err_text(&err));
+	written = service_to_json(s);
+	json_object_update(wanted, said);
+	ck_assert(json_equal(json_object_get(written, "agent"), wanted));
+	again = service_from_json(written, "web", "", &err);
+	ck_assert(service_equal(s, again));
+	json_decref(said);
+	json_decref(wanted);
+	json_decref(written);
+	service_unref(again);
+	service_unref(s);
+}
+END_TEST
+
+static const struct {
+	const char *check, *agent, *pointer, *part;
+} bad_agents[] = {
+	{ "{\"type\":\"tcp\"}", "7", "", "expected an object" },
+	{ "{\"type\":\"tcp\"}", "{}", "/port", "required, but missing" },
+	{ "{\"type\":\"tcp\"}", "{\"port\":0}", "/port", "from 1 to 65535" },
+	{ "{\"type\":\"tcp\"}", "{\"port\":9,\"interval_ms\":9}", "/interval_ms", "from 10" },
+	{ "{\"type\":\"tcp\"}", "{\"port\":9,\"send\":\"\"}", "/send", "at least 1 character" },
+	{ "{\"type\":\"tcp\"}", "{\"port\":9,\"rise\":2}", "/rise", "not a field of an agent" },
+	{ "{\"type\":\"tcp\"}", "{\"port\":9,\"observe_window_ms\":2}", "/observe_window_ms",
+	  "not a field of an agent" },
+	{ "{\"type\":\"tcp\"}", "{\"port\":9,\"sent\":\"x\"}", "/sent", "did you mean \"send\"" },
+	{ "{\"type\":\"agent\"}", "{\"port\":9}", "", "the check asks an agent already" },
+};
+
+START_TEST(agent_refused_with_the_place)
+{
+	char *pointer = mem_printf("/services/web/agent%s", bad_agents[_i].pointer);
+	struct err err = ERR_INIT;
+
+	ck_assert(!with_agent(bad_agents[_i].check, bad_agents[_i].agent, &err));
+	ck_assert_problem(&err, pointer, bad_agents[_i].part);
+	ck_assert_uint_eq(err.n_problems, 1);
+	free(pointer);
+	err_fini(&err);
+}
+END_TEST
+
+START_TEST(agent_without_a_check)
+{
+	json_t *value = json_of("{\"listeners\":[{\"address\":\"192.0.2.1\",\"protocol\":\"tcp\","
+				"\"port\":80}],\"pool\":\"lan\",\"agent\":{\"port\":9}}");
+	struct err err = ERR_INIT;
+
+	ck_assert(!service_from_json(value, "web", "/services/web", &err));
+	ck_assert_problem(&err, "/services/web/agent", "beside a check, and there is none");
+	json_decref(value);
+	err_fini(&err);
+}
+END_TEST
+
+START_TEST(agents_differ)
+{
+	struct err err = ERR_INIT;
+	const struct service *a = with_agent("{\"type\":\"tcp\"}", "{\"port\":9}", &err);
+	const struct service *b = with_agent("{\"type\":\"tcp\"}", "{\"port\":8}", &err);
+	const struct service *none = with_check("{\"type\":\"tcp\"}", &err);
+
+	ck_assert(!service_equal(a, b) && !service_equal(a, none) && !service_equal(none, b));
+	service_unref(a);
+	service_unref(b);
+	service_unref(none);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("check");
@@ -158,6 +252,10 @@ int main(void)
 	tcase_add_loop_test(tc, accepted_and_kept, 0, (int)ARRAY_SIZE(good));
 	tcase_add_loop_test(tc, refused_with_the_place, 0, (int)ARRAY_SIZE(bad));
 	tcase_add_test(tc, each_field_makes_a_difference);
+	tcase_add_loop_test(tc, agent_kept, 0, (int)ARRAY_SIZE(agents));
+	tcase_add_loop_test(tc, agent_refused_with_the_place, 0, (int)ARRAY_SIZE(bad_agents));
+	tcase_add_test(tc, agent_without_a_check);
+	tcase_add_test(tc, agents_differ);
 	tcase_add_test(tc, types_have_probes);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

@@ -20,7 +20,7 @@ static const struct {
 	{ "-1%", 0, { 50, AGENT_DOWN, PROBE_ORDER_DRAIN }, "-1%" },
 	{ "7 5%", 1, { 5, AGENT_DOWN, PROBE_ORDER_DRAIN }, "7" },
 	{ "up", 1, { 50, AGENT_UP, PROBE_ORDER_DRAIN }, "" },
-	{ "UP, ready\t100%", 3, { 100, AGENT_UP, PROBE_ORDER_NONE }, "" },
+	{ "UP, ready\t100%", 3, { 100, AGENT_UP, PROBE_ORDER_READY }, "" },
 	{ "maint", 1, { 50, AGENT_DOWN, PROBE_ORDER_MAINT }, "" },
 	{ "up drain", 2, { 50, AGENT_UP, PROBE_ORDER_DRAIN }, "" },
 	{ "up down", 2, { 50, AGENT_DOWN, PROBE_ORDER_DRAIN }, "" },
@@ -30,7 +30,7 @@ static const struct {
 	{ "maxconn:30", 1, { 50, AGENT_DOWN, PROBE_ORDER_DRAIN }, "" },
 	{ "maxconn:", 0, { 50, AGENT_DOWN, PROBE_ORDER_DRAIN }, "maxconn:" },
 	{ "maxconn:x up", 1, { 50, AGENT_UP, PROBE_ORDER_DRAIN }, "maxconn:x" },
-	{ "upp ready", 1, { 50, AGENT_DOWN, PROBE_ORDER_NONE }, "upp" },
+	{ "upp ready", 1, { 50, AGENT_DOWN, PROBE_ORDER_READY }, "upp" },
 	{ ",, \t", 0, { 50, AGENT_DOWN, PROBE_ORDER_DRAIN }, "" },
 	{ "#up", 0, { 50, AGENT_DOWN, PROBE_ORDER_DRAIN }, "" },
 };
