@@ -28,6 +28,7 @@ POOL = ["10.1.0.%d" % (50 + i) for i in range(documents.POOL_SIZE)]
 FIRST_SOURCE = "198.18.0.1"
 
 TRIES, NEW_FLOWS, ESTABLISHED_FLOWS, PACKETS = 3, 20000, 1000, 30000
+UNCOUNTED, COUNTED = "hand-written, backends in a map", "hand-written, in a map whose elements count"
 NEW_LIMIT = FLAT_LIMIT = ESTABLISHED_LIMIT = 0.95
 
 # What an operator may have beside fnat's table: established flows go past all of the path but their two rewritings.
@@ -38,21 +39,35 @@ FLOWTABLE = ("table inet fast {\n flowtable f { hook ingress priority 0; devices
 CONNTRACK = "table ip hand {\n chain unused { ct state new; }\n}\n"
 
 
+def _numbered(backends):
+    return ", ".join("%d : %s . %d" % (i, a, PORT) for i, a in enumerate(backends))
+
+
 def hand_written(guard=False):
     """One dnat and one snat rule, with fnat's choice of backend and of local address."""
-    backends = ", ".join("%d : %s . %d" % (i, a, PORT) for i, a in enumerate(BACKENDS))
     pool = ", ".join("%d : %s" % x for x in enumerate(POOL))
     text = ("table ip hand {\n"
             " chain pre { type nat hook prerouting priority dstnat;"
             " ip daddr %s udp dport %d dnat ip to numgen inc mod %d map { %s }; }\n"
             " chain post { type nat hook postrouting priority srcnat;"
             " ct status dnat snat ip to jhash ip saddr . udp sport mod %d map { %s }:1024-65535; }\n"
-            % (VIP, PORT, N_BACKENDS, backends, len(POOL), pool))
+            % (VIP, PORT, N_BACKENDS, _numbered(BACKENDS), len(POOL), pool))
     if guard:
         text += (" set addresses { type ipv4_addr; elements = { %s, %s }; }\n"
                  " chain forward { type filter hook forward priority filter - 10;"
                  " ct state invalid ip daddr @addresses drop; }\n" % (VIP, ", ".join(POOL)))
     return text + "}\n"
+
+
+def mapped(counts):
+    """The same with the backends in a map like fnat's of slots, whose elements count what they are chosen for, or do not."""
+    slots = ", ".join("%s . %d . %d%s : %s . %d" % (VIP, PORT, i, " counter" if counts else "", a, PORT)
+                      for i, a in enumerate(BACKENDS))
+    return hand_written().replace("table ip hand {\n", (
+        "table ip hand {\n map slots { typeof ip daddr . udp dport . numgen inc mod 65536 : ip daddr . udp dport; %s"
+        " elements = { %s }; }\n") % ("counter;" if counts else "", slots)).replace(
+            "numgen inc mod %d map { %s }" % (N_BACKENDS, _numbered(BACKENDS)),
+            "ip daddr . udp dport . numgen inc mod %d map @slots" % N_BACKENDS)
 
 
 class Path:
@@ -216,6 +231,8 @@ def contenders(lab, n_services, is_deep):
     if is_deep:
         every = ("guard", "only-syn", "second-try", "inet6")
         paths["hand-written, with fnat's guard"] = _by_hand(lab, "hg", hand_written(guard=True))
+        paths[UNCOUNTED] = _by_hand(lab, "hm", mapped(counts=False))
+        paths[COUNTED] = _by_hand(lab, "hc", mapped(counts=True))
         for i, rule in enumerate(every):
             paths["fnat without " + rule] = _without(lab, "w%d" % i, [rule])
         paths["fnat without any of these"] = _without(lab, "wa", every)
@@ -254,6 +271,8 @@ def run(report, lab, n_services, rounds, is_deep=False):
     paths = contenders(lab, n_services, is_deep)
     plain, tracked, hand, one, many = list(paths)[:5]
     parts = [(name, hand, None) for name in list(paths)[5:]]
+    if is_deep:
+        parts.append((COUNTED, UNCOUNTED, None))
     _report(report, "New UDP flows, one core", measure(paths, rounds, new_flows), paths,
             [(one, hand, NEW_LIMIT), (many, hand, NEW_LIMIT), (many, one, FLAT_LIMIT), (one, tracked, None),
              (many, tracked, None), (hand, tracked, None), (one, plain, None)] + parts, "flows/s")
