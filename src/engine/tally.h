@@ -5,9 +5,11 @@
  * remembers. Main loop only; what reads the kernel is a thread of its own.
  *
  * How fresh they are: the counters are read whenever somebody asks (tally_refresh()), all of them
- * in one dump, and every TALLY_INTERVAL_MS. What is remembered is counted every TALLY_INTERVAL_MS,
- * more seldom when that would take more than 2 % of a core (1,000,000 clients: every two minutes
- * or so), and not at all where nothing lives; of one service also when somebody asks for that.
+ * in one dump, and every TALLY_INTERVAL_MS. That takes the thread 15 ms for 4,000 of them and 300
+ * for 40,000, three times as long at most while the table changes; changes do not wait for it. What
+ * is remembered is counted every TALLY_INTERVAL_MS, more seldom when that would take more than 2 %
+ * of a core (1,000,000 clients: every two minutes or so), and not at all where nothing lives; of
+ * one service also when somebody asks for that.
  */
 #ifndef FNAT_ENGINE_TALLY_H
 #define FNAT_ENGINE_TALLY_H

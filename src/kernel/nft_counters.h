@@ -21,7 +21,10 @@ struct nft_counters {
 };
 void nft_counters_fini(struct nft_counters *c);
 
-/* All of the table, in one dump. 0 or a negative errno: then *out has nothing. */
+/*
+ * All of the table, in one dump: while it changes all the time perhaps not quite all, or one twice.
+ * 0 or a negative errno: then *out has nothing.
+ */
 int nft_counters_read(struct nl *nl, const char *table, struct nft_counters *out);
 
 #endif

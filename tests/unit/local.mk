@@ -168,6 +168,12 @@ TESTS += %D%/test_ctl
 %C%_test_ctl_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_ctl_LDADD = libfnat.la $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_nft_counters
+TESTS += %D%/test_nft_counters
+%C%_test_nft_counters_SOURCES = %D%/test_nft_counters.c
+%C%_test_nft_counters_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%C%_test_nft_counters_LDADD = libfnat.la $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_nft_faults
 TESTS += %D%/test_nft_faults
 %C%_test_nft_faults_SOURCES = %D%/test_nft_faults.c
