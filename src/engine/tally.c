@@ -26,6 +26,8 @@
 
 /* Counting what is remembered takes at most one part in so many of the time. */
 #define SHARE 50
+/* Counters in one round of the main loop: a millisecond or two. */
+#define SLICE_COUNTERS 1000
 /* After the kernel has left off counting, and before the counter goes. */
 #define LAST_LOOK_MS 100
 
@@ -49,6 +51,7 @@ struct errand {
 	bool *is_wanted;          /* ... what is remembered of some */
 	struct count *counts;     /* one for each service of the list */
 	struct nft_counters counters;
+	size_t n_taken; /* of the counters, on the main loop */
 	bool has_counters;
 	uint64_t took_ns;
 };
@@ -67,8 +70,9 @@ struct waiters {
 struct tally {
 	struct engine *engine;
 	struct observer *observer;
-	struct event *arrived, *tick, *last_look;
-	uint64_t mark; /* when that is in the kernel */
+	struct event *arrived, *rest, *tick, *last_look;
+	struct errand *taking; /* what came back and is not all taken; NULL: none */
+	uint64_t mark;         /* when that is in the kernel */
 	char *table;
 	pthread_t thread;
 	bool has_thread, is_drained;
@@ -325,12 +329,21 @@ static void schedule(struct tally *t, uint64_t took_ns)
 		event_add(t->tick, &pause);
 }
 
+/* A piece of them: are there more? */
+static bool take_counters(struct tally *t, struct errand *e)
+{
+	size_t n = e->has_counters ? e->counters.n : 0;
+	size_t until = n - e->n_taken > SLICE_COUNTERS ? e->n_taken + SLICE_COUNTERS : n;
+
+	for (; e->n_taken < until; e->n_taken++)
+		take_counter(t, e, &e->counters.items[e->n_taken]);
+	return until < n;
+}
+
 static void take_errand(struct tally *t, struct errand *e)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; e->has_counters && i < e->counters.n; i++)
-		take_counter(t, e, &e->counters.items[i]);
 	for (size_t i = 0; i < e->list->of.n; i++) {
 		take_count(t, e->list->of.items[i].service, &e->counts[i]);
 		n += e->counts[i].all;
@@ -346,15 +359,22 @@ static void take_errand(struct tally *t, struct errand *e)
 	errand_free(t, e);
 }
 
+/* Of what came back, or of the rest of it. */
 static void arrived_cb(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval at_once;
 	struct tally *t = arg;
-	struct errand *e;
 
 	(void)fd;
 	(void)what;
-	while ((e = mailbox_try_take(t->done)))
-		take_errand(t, e);
+	while (t->taking || (t->taking = mailbox_try_take(t->done))) {
+		if (take_counters(t, t->taking)) {
+			event_add(t->rest, &at_once);
+			return;
+		}
+		take_errand(t, t->taking);
+		t->taking = NULL;
+	}
 	go_on(t);
 }
 
@@ -488,6 +508,7 @@ struct tally *tally_new(struct event_base *base, struct engine *e, struct observ
 	t->errands = mailbox_new();
 	t->done = mailbox_new();
 	t->arrived = event_new(base, mailbox_fd(t->done), EV_READ | EV_PERSIST, arrived_cb, t);
+	t->rest = event_new(base, -1, 0, arrived_cb, t);
 	t->tick = event_new(base, -1, 0, tick_cb, t);
 	t->last_look = event_new(base, -1, 0, last_look_cb, t);
 	event_add(t->arrived, NULL);
@@ -509,6 +530,7 @@ void tally_drain(struct tally *t)
 	t->is_drained = true;
 	serve(t, &t->served);
 	serve(t, &t->waiting);
+	event_del(t->rest);
 	event_del(t->tick);
 	event_del(t->last_look);
 	event_del(t->arrived);
@@ -529,6 +551,9 @@ void tally_free(struct tally *t)
 			errand_free(t, e);
 	while ((e = mailbox_try_take(t->done)))
 		errand_free(t, e);
+	if (t->taking)
+		errand_free(t, t->taking);
+	event_free(t->rest);
 	event_free(t->arrived);
 	event_free(t->tick);
 	event_free(t->last_look);

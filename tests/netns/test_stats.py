@@ -407,6 +407,19 @@ def test_a_burst_costs_what_it_does_without_the_daemon(lab, flooded, echoing):
     assert ratio < 1.5
 
 
+def test_overflowed_of_many_services(lab, start):
+    """More counters than are taken in one round of the main loop: each finds its service."""
+    ports = range(20000, 22500)
+    daemon = start(config(lab, **{"s%d" % p: service(lab, [listener(VIP, p, "udp")], names=["b1"], max_connections_per_client=1)
+                                  for p in ports}))
+    for _ in range(2):
+        with lab.socket("client", kind=socket.SOCK_DGRAM) as s:
+            for p in ports:
+                s.sendto(b"?", (VIP, p))
+    numbers = stats(daemon)["services"]
+    assert len(numbers) == len(ports) and {s["overflowed"] for s in numbers.values()} == {1}
+
+
 def test_fnatctl(lab, start):
     daemon = start(everything(lab))
     talk(lab, 1)
