@@ -313,9 +313,24 @@ void checked_done_cb(struct probe *p, const struct probe_outcome *outcome)
 	checked_tell(h, b, outcome->reason, outcome->duration_us);
 }
 
+/* Others have the sockets that there may be: soon, but not so soon that waiting is what all the
+ * time is spent with. */
+static void postpone(struct health *h, struct asking *a, uint64_t now_us)
+{
+	uint64_t wait_us = (uint64_t)a->probe->check->interval_ms * 1000 / 4;
+
+	timers_set(&h->timers, &a->timer, now_us + 1 + random_below(h, wait_us));
+}
+
 static void start(struct health *h, struct asking *a, uint64_t now_us)
 {
+	const struct prober_sockets *sockets = prober_sockets(h->prober);
 	uint64_t timeout_us = (uint64_t)a->probe->check->timeout_ms * 1000;
+
+	if (sockets->n_open >= sockets->open_max) {
+		postpone(h, a, now_us);
+		return;
+	}
 
 	h->n_running++;
 	timers_set(&h->timers, &a->timer, now_us + timeout_us);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -22,6 +23,7 @@
 struct prober {
 	struct event_base *base;
 	char *programs;
+	struct prober_sockets sockets;
 	void *shared[TYPES_MAX]; /* by index of the type */
 };
 
@@ -53,12 +55,23 @@ static size_t type_index(const struct probe_type *type)
 	return i;
 }
 
+static struct prober_sockets share_of_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		files.rlim_cur = RLIM_INFINITY;
+	return (struct prober_sockets){ .kept_max = files.rlim_cur / 2,
+					.open_max = files.rlim_cur / 4 * 3 };
+}
+
 struct prober *prober_new(struct event_base *base, const char *programs)
 {
 	struct prober *r = mem_zalloc(sizeof(*r));
 
 	r->base = base;
 	r->programs = programs ? mem_strdup(programs) : NULL;
+	r->sockets = share_of_files();
 	return r;
 }
 
@@ -84,6 +97,11 @@ struct event_base *prober_base(const struct prober *r)
 const char *prober_programs(const struct prober *r)
 {
 	return r->programs;
+}
+
+struct prober_sockets *prober_sockets(struct prober *r)
+{
+	return &r->sockets;
 }
 
 void *probe_shared(const struct probe *p)

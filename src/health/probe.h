@@ -102,6 +102,15 @@ struct prober *prober_new(struct event_base *base, const char *programs);
 void prober_free(struct prober *r);
 struct event_base *prober_base(const struct prober *r);
 const char *prober_programs(const struct prober *r);
+
+/* Sockets of its probes, but for those of libcurl, which closes some without a word (7.88). The
+ * files that a process may open are not for checks alone. */
+struct prober_sockets {
+	size_t n_open;
+	size_t kept_max; /* while there are more, none is kept from one check to the next */
+	size_t open_max; /* with so many, the next check has to wait */
+};
+struct prober_sockets *prober_sockets(struct prober *r);
 /* What open() returned. */
 void *probe_shared(const struct probe *p);
 

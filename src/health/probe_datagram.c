@@ -3,12 +3,11 @@
  * The socket is connected, so that the kernel sorts the answers, takes only those of the backend,
  * and reports an ICMP error as one of the socket's. After a question that had no answer the next
  * one gets a new socket, and with that another port: what may still come for the old one is not
- * taken for its answer.
+ * taken for its answer. Nor is one kept while there are too many.
  */
 #include "health/probe_datagram.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "health/probe_socket.h"
 
@@ -17,7 +16,7 @@ static void close_socket(struct datagram *d)
 	if (!d->fd)
 		return;
 	event_del(&d->event);
-	close(d->fd - 1);
+	probe_close(&d->probe, d->fd - 1);
 	d->fd = 0;
 }
 
@@ -71,6 +70,12 @@ void datagram_ask(struct datagram *d, const void *question, size_t len, datagram
 	close_socket(d);
 	if (open_socket(d) && send(d->fd - 1, question, len, 0) < 0)
 		failed(d, "send", errno);
+}
+
+void datagram_answered(struct datagram *d)
+{
+	if (!probe_may_keep(&d->probe))
+		close_socket(d);
 }
 
 void datagram_cancel(struct probe *p)

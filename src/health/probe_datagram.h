@@ -30,6 +30,9 @@ struct datagram {
 /* Send it. What goes wrong ends the probe. */
 void datagram_ask(struct datagram *d, const void *question, size_t len, datagram_answer_fn *answer);
 
+/* It has its answer; call before probe_done(). */
+void datagram_answered(struct datagram *d);
+
 /* cancel() and fini() of such types. */
 void datagram_cancel(struct probe *p);
 void datagram_fini(struct probe *p);

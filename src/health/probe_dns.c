@@ -14,12 +14,14 @@ struct dns {
 
 static void dns_answer(struct datagram *datagram, const uint8_t *answer, size_t len)
 {
-	const struct dns *d = (const struct dns *)datagram;
+	const struct dns *d = (struct dns *)datagram;
 	char reason[PROBE_REASON_BYTES];
 	enum probe_result result;
 
-	if (dns_judge(datagram->probe.check->options, d->id, answer, len, &result, reason))
-		probe_done(&datagram->probe, result, "%s", reason);
+	if (!dns_judge(datagram->probe.check->options, d->id, answer, len, &result, reason))
+		return;
+	datagram_answered(datagram);
+	probe_done(&datagram->probe, result, "%s", reason);
 }
 
 static void dns_start(struct probe *p)

@@ -91,11 +91,15 @@ bool probe_disconnect(int fd)
 
 int probe_connect(struct probe *p, int type)
 {
-	int fd = probe_socket(p, type);
+	struct prober_sockets *sockets = prober_sockets(p->prober);
+	int fd = sockets->n_open < sockets->open_max ? probe_socket(p, type)
+						     : close_with(-1, EMFILE);
 	const char *what = fd >= 0 ? "connect" : probe_socket_what(errno);
 
-	if (fd >= 0 && probe_reconnect(p, fd))
+	if (fd >= 0 && probe_reconnect(p, fd)) {
+		sockets->n_open++;
 		return fd;
+	}
 	close_with(fd, errno);
 	probe_done_errno(p, what, errno);
 	return -1;
@@ -123,4 +127,23 @@ void probe_close_reset(int fd)
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
+}
+
+void probe_close(const struct probe *p, int fd)
+{
+	close(fd);
+	prober_sockets(p->prober)->n_open--;
+}
+
+void probe_abort(const struct probe *p, int fd)
+{
+	probe_close_reset(fd);
+	prober_sockets(p->prober)->n_open--;
+}
+
+bool probe_may_keep(const struct probe *p)
+{
+	const struct prober_sockets *sockets = prober_sockets(p->prober);
+
+	return sockets->n_open <= sockets->kept_max;
 }

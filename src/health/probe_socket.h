@@ -23,7 +23,8 @@ const char *probe_socket_what(int code);
 
 /*
  * A non-blocking socket of SOCK_STREAM or SOCK_DGRAM, bound to the probe's source if it has one,
- * and a connection to its target begun. The file descriptor, or -1 and probe_done() was called.
+ * and a connection to its target begun. The file descriptor, to be closed with probe_close() or
+ * probe_abort(), for it counts; or -1 and probe_done() was called.
  */
 int probe_connect(struct probe *p, int type);
 
@@ -36,7 +37,14 @@ bool probe_disconnect(int fd);
 /* Begin a connection to the target with a socket that has none. False: with errno. */
 bool probe_reconnect(const struct probe *p, int fd);
 
-/* Close a TCP connection with a reset: no TIME_WAIT here, 10,000 checks a second leave none. */
+void probe_close(const struct probe *p, int fd);
+/* The same for a TCP connection, with a reset: no TIME_WAIT here, 10,000 checks a second leave
+ * none.
+ */
+void probe_abort(const struct probe *p, int fd);
+/* The same for one that does not count. */
 void probe_close_reset(int fd);
+/* May one that has done its work stay open until the next check? */
+bool probe_may_keep(const struct probe *p);
 
 #endif

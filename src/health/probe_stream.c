@@ -15,7 +15,7 @@
 static void close_socket(struct stream *s)
 {
 	event_del(&s->event);
-	probe_close_reset(s->fd);
+	probe_abort(&s->probe, s->fd);
 }
 
 void stream_cancel(struct probe *p)

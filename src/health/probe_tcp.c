@@ -6,14 +6,10 @@
  * Most of what a check costs is the kernel's: a socket is made, watched, connected, closed. So a
  * backend keeps its socket, and epoll its entry. connect(2) to AF_UNSPEC resets the connection,
  * which leaves no TIME_WAIT, and gives the local address and port back; what is left is as good
- * as new, and edges are all that is seen of it. The files that fnatd may open are not for checks
- * alone: beyond half of them a socket is made each time.
+ * as new, and edges are all that is seen of it.
  */
 #include <event2/event_struct.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 
-#include "base/mem.h"
 #include "health/probe_socket.h"
 #include "health/probe_types.h"
 
@@ -23,28 +19,19 @@ struct tcp {
 	int fd; /* as fd + 1; 0: none is open */
 };
 
-struct tcp_shared {
-	size_t n_open, kept_max;
-};
-
 static void close_socket(struct tcp *t)
 {
-	struct tcp_shared *s = probe_shared(&t->probe);
-
 	if (!t->fd)
 		return;
 	event_del(&t->event);
-	probe_close_reset(t->fd - 1);
+	probe_abort(&t->probe, t->fd - 1);
 	t->fd = 0;
-	s->n_open--;
 }
 
 /* The connection goes, the socket may stay. */
 static void disconnect(struct tcp *t)
 {
-	const struct tcp_shared *s = probe_shared(&t->probe);
-
-	if (s->n_open > s->kept_max || !probe_disconnect(t->fd - 1))
+	if (!probe_may_keep(&t->probe) || !probe_disconnect(t->fd - 1))
 		close_socket(t);
 }
 
@@ -77,13 +64,11 @@ static void tcp_cb(evutil_socket_t fd, short what, void *arg)
 
 static bool connect_anew(struct tcp *t)
 {
-	struct tcp_shared *s = probe_shared(&t->probe);
 	int fd = probe_connect(&t->probe, SOCK_STREAM);
 
 	if (fd < 0)
 		return false;
 	t->fd = fd + 1;
-	s->n_open++;
 	event_assign(&t->event, prober_base(t->probe.prober), fd,
 		     EV_READ | EV_WRITE | EV_ET | EV_PERSIST, tcp_cb, t);
 	event_add(&t->event, NULL);
@@ -102,23 +87,10 @@ static void tcp_start(struct probe *p)
 	connect_anew(t);
 }
 
-static void *tcp_open(struct prober *r)
-{
-	struct tcp_shared *s = mem_zalloc(sizeof(*s));
-	struct rlimit files;
-
-	(void)r;
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-		s->kept_max = files.rlim_cur / 2;
-	return s;
-}
-
 const struct probe_type probe_tcp = {
 	.name = "tcp",
 	.bytes = sizeof(struct tcp),
 	.start = tcp_start,
 	.cancel = tcp_stop,
 	.fini = tcp_stop,
-	.open = tcp_open,
-	.close = free,
 };

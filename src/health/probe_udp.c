@@ -19,6 +19,7 @@ static void udp_answer(struct datagram *d, const uint8_t *answer, size_t len)
 {
 	const struct check_bytes *want = &options(&d->probe)->want;
 
+	datagram_answered(d);
 	if (!want->bytes || memmem(answer, len, want->bytes, want->len))
 		probe_done(&d->probe, PROBE_OK, "a reply of %zu bytes", len);
 	else

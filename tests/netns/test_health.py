@@ -3,7 +3,6 @@
 
 import datetime
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -342,16 +341,3 @@ def test_source_that_goes(lab, start, options):
         assert "web/b1 up ->" not in d.log()
     finally:
         lab.run("lb", ["ip", "addr", "del"] + address, check=False)
-
-
-def test_more_backends_than_files(lab, start):
-    """The sockets that checks keep leave files for others, and all backends are asked all the same."""
-    n_files, n_backends = 300, 280
-    many = {"x%d" % i: {"address": lab.backend_addr("b1"), "port": 20000 + i} for i in range(n_backends)}
-    doc = web(lab, check=check("tcp", port=8080, interval_ms=500))
-    doc["services"]["web"]["backends"] = many
-    d = start(doc, wrapper=("prlimit", "--nofile=%d:%d" % (n_files, n_files)))
-    health = wait_for(lambda: (lambda h: h if min(b["ok"] for b in h.values()) >= 5 else None)(
-        d.api.get("/v1/services/web/health").json["backends"]), 30)
-    assert not [b for b in health.values() if b["failed"] or b["undone"]]
-    assert len(os.listdir("/proc/%d/fd" % d.pid)) > n_files // 2
