@@ -92,7 +92,7 @@ def _busy(report, lab, daemon, seconds):
 def _slowed(report, lab, servers, fnatd, n):
     """What the traffic pays for its events when fnatd does not even read them."""
     lab.sysctl("lb", burst.SHORT_TIMEOUTS)
-    without, beside = burst.costs(lab, servers, fnatd, n, FLOWS)
+    without, beside = burst.costs(lab, servers, fnatd, n)
     report.ratio(GROUP, "CPU time of a burst of flows beside a stopped fnatd, to without", beside, without, limit=("<=", 1.1))
 
 
