@@ -385,6 +385,6 @@ int main(void)
 	suite_add_tcase(suite, walks);
 	tcase_add_checked_fixture(walks, setup, teardown);
 	tcase_set_timeout(walks, 120);
-	tcase_add_loop_test(walks, test_random_walk, 0, 12 / WALK_SHARE);
+	tcase_add_loop_test(walks, test_random_walk, 0, WALKS(12));
 	return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "health/passive.h"
 #include "health/timers.h"
 #include "model_testing.h"
+#include "walk.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -216,7 +217,7 @@ int main(void)
 	tcase_add_test(machine, what_the_operator_wants_lies_over_it);
 	tcase_add_test(machine, connections_in_a_row);
 	tcase_add_test(machine, time_out_of_use_doubles);
-	tcase_add_loop_test(machine, random_walk, 0, 16);
+	tcase_add_loop_test(machine, random_walk, 0, WALKS(16));
 	tcase_add_loop_test(timers, timers_come_in_order, 0, 8);
 	suite_add_tcase(suite, machine);
 	suite_add_tcase(suite, timers);

@@ -7,6 +7,7 @@
 
 #include "model/json.h"
 #include "model_testing.h"
+#include "walk.h"
 
 /*
  * The plain model: an array of services and pools by number. Services 0-11 may have one or two of
@@ -180,7 +181,7 @@ int main(void)
 	TCase *tc = tcase_create("walk");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, test_random_walk, 0, 3);
+	tcase_add_loop_test(tc, test_random_walk, 0, WALKS(3));
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

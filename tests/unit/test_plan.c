@@ -571,8 +571,8 @@ int main(void)
 	suite_add_tcase(suite, walks);
 	tcase_add_checked_fixture(walks, setup, teardown);
 	tcase_set_timeout(walks, 120);
-	tcase_add_loop_test(walks, test_hints_keep_the_ruleset, 0, 5);
-	tcase_add_loop_test(walks, test_abort_restores, 0, 6);
-	tcase_add_loop_test(walks, test_ops_lead_from_image_to_image, 0, 6);
+	tcase_add_loop_test(walks, test_hints_keep_the_ruleset, 0, WALKS(5));
+	tcase_add_loop_test(walks, test_abort_restores, 0, WALKS(6));
+	tcase_add_loop_test(walks, test_ops_lead_from_image_to_image, 0, WALKS(6));
 	return run_suite(suite);
 }

@@ -9,12 +9,19 @@
 
 #include "model/model.h"
 
-/* Sanitizers make a step ten times as long, and find in a few walks what they find in many. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/*
+ * Sanitizers make a step ten times as long, and find in a few walks what they find in many; the one
+ * of threads finds nothing at all in a walk, which is of one thread.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define WALK_SHARE 12
+#elif defined(__SANITIZE_ADDRESS__)
 #define WALK_SHARE 6
 #else
 #define WALK_SHARE 1
 #endif
+/* How many of n walks are made: one at least. */
+#define WALKS(n) ((n) > WALK_SHARE ? (n) / WALK_SHARE : 1)
 
 #define WALK_SERVICES  8
 #define WALK_POOLS     3
