@@ -66,6 +66,7 @@ void facts_adopt(struct engine *e, const struct changes *initial, const struct g
 			.port = r->gate.port,
 			.epoch = r->gate.epoch,
 			.of = r->gate.max,
+			.tokens = r->gate.tokens,
 			.room = r->gate.room,
 		};
 		runtime_set(e->runtime, r->service, r->backend, &at);

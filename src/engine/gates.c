@@ -57,11 +57,11 @@ void table_gates(struct table *t, const struct gates_asked *of, struct gate_repo
 		const struct service *s = plan_service(t->plan, of->names[i]);
 
 		for (size_t k = 0; s && k < s->n_backends; k++) {
-			struct gate_report r = { .n_refused = 0 };
+			struct gate_report r = { .counts.n_refused = 0 };
 			char name[NFT_NAME_BYTES];
 
 			if (!plan_gate(t->plan, s, &s->backends[k], &r.gate) ||
-			    nft_gate_refused(t->nft, gate_name(&r.gate, name), &r.n_refused) < 0)
+			    nft_gate_counts(t->nft, gate_name(&r.gate, name), &r.counts) < 0)
 				continue;
 			snprintf(r.service, sizeof(r.service), "%s", s->name);
 			snprintf(r.backend, sizeof(r.backend), "%s", s->backends[k].name);

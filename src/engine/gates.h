@@ -6,6 +6,7 @@
 #ifndef FNAT_ENGINE_GATES_H
 #define FNAT_ENGINE_GATES_H
 
+#include "kernel/nft_gates.h"
 #include "model/model.h"
 #include "plan/program.h"
 
@@ -13,7 +14,7 @@
 struct gate_report {
 	char service[MODEL_NAME_MAX + 1], backend[MODEL_NAME_MAX + 1];
 	struct gate gate;
-	uint64_t n_refused; /* connections that it has turned away */
+	struct nft_gate_counts counts;
 };
 
 struct gate_reports {

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 #include "engine/events.h"
-#include "plan/admission.h"
+#include "plan/renewal.h"
 #include "plan/threshold.h"
 
 #define uthash_malloc(size) mem_alloc(size)
@@ -24,20 +24,24 @@
 #define LOOK_INTERVAL_MS 500
 /* While a gate is on its way to be opened. */
 #define HURRY_INTERVAL_MS 20
+/* For tokens to be issued, connections are listed one part in so many of the time. */
+#define RENEWAL_RESTS 4
 
 /* A backend, with a limit or without. */
 struct watched {
-	struct limiter_status status; /* but for open */
-	struct admission admission;   /* of one with a gate */
-	uint64_t mark;                /* when what was told last is in the kernel */
-	uint64_t n_refused;           /* by the gate of this epoch */
+	struct limiter_status status;  /* but for open */
+	struct admission admission;    /* of one with a gate */
+	uint64_t mark;                 /* when what was told last is in the kernel */
+	struct nft_gate_counts counts; /* of the gate of this epoch */
+	struct renewal renewal;
+	uint64_t begun; /* connections when the gate was opened, as far as was told */
 };
 
 struct limited {
 	UT_hash_handle hh;
 	const struct service *config; /* a reference; its name is the key */
 	struct watched *items;        /* one for each of its backends, in their order */
-	bool has_gates;
+	bool has_gates, has_tokens;
 };
 
 struct limiter {
@@ -48,8 +52,9 @@ struct limiter {
 	uint64_t looked_ms;
 	/* Living connections are being counted, for gates to be opened. */
 	bool is_counting;
-	uint64_t count_begun_ms, n_listings;
-	/* Gates are being asked what they turned away. */
+	uint64_t count_begun_ms, n_listings, counted_ms, count_took_ms;
+	bool is_hurrying; /* since tokens became due: the next tick is soon */
+	/* Gates are being asked what they turned away, and let through. */
 	bool is_asking;
 	char *asked_last; /* name of a service: the next ones follow */
 };
@@ -115,7 +120,7 @@ static void look_fast(struct limiter *l, const struct service *s, const struct b
 	report(l, s, b, w, at.is_at_limit, open);
 }
 
-/* --- "limit": "exact" ---------------------------------------------------------------------- */
+/* --- "limit": "exact", "budget" ------------------------------------------------------------ */
 
 static void close_gate(struct limiter *l, const struct service *s, const struct backend *b,
 		       struct watched *w)
@@ -139,12 +144,15 @@ static void open_gate(struct limiter *l, const struct service *s, const struct b
 		.port = b->port,
 		.epoch = w->admission.epoch,
 		.of = w->admission.of,
-		.room = w->admission.room,
+		.tokens = w->admission.tokens,
+		.room = w->admission.room - w->admission.tokens,
 	};
-	w->n_refused = 0;
+	w->counts = (struct nft_gate_counts){ 0 };
+	w->begun = stats_live(observer_stats(l->observer), s->name, b).begun;
 	w->mark = engine_runtime_mark(l->engine);
 	engine_set_runtime(l->engine, s->name, b->name, &at);
-	log_debug("limit", "%s/%s: room for %u of %u", s->name, b->name, at.gate.room, at.gate.of);
+	log_debug("limit", "%s/%s: room for %u of %u, %u of them tokens", s->name, b->name,
+		  w->admission.room, at.gate.of, at.gate.tokens);
 }
 
 /* The backend is new, its limit is lower, or the kernel's count is gone: then its gate is shut. */
@@ -153,21 +161,55 @@ static void see_gate(struct limiter *l, const struct service *s, const struct ba
 {
 	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
 
-	if (w->admission.state == ADMISSION_OPEN && !gate_holds(&at.gate, b)) {
+	if (w->admission.state == ADMISSION_OPEN && !gate_holds(&at.gate, s, b)) {
 		admission_close(&w->admission);
 		close_gate(l, s, b, w);
 	}
 }
 
-static void look_exact(struct limiter *l, const struct service *s, const struct backend *b,
+/* Then its count is spoiled; one that has tokens gets a new one with those. */
+static bool has_refused(const struct limited *s, const struct backend *b, const struct watched *w)
+{
+	return w->counts.n_refused > 0 && !(s->has_tokens && renewal_has_tokens(b));
+}
+
+/* Are new tokens due? The events tell earlier how many were used than the gate's own counter. */
+static void look_at_tokens(struct limiter *l, const struct limited *s, const struct backend *b,
+			   struct watched *w, uint32_t open)
+{
+	uint64_t begun, used = w->counts.n_tokens;
+
+	if (!s->has_tokens || !engine_runtime_done(l->engine, w->mark))
+		return;
+	begun = stats_live(observer_stats(l->observer), s->config->name, b).begun;
+	if (begun > w->begun && begun - w->begun > used)
+		used = begun - w->begun;
+	if (!renewal_look(&w->renewal, &w->admission, b, open, used, clock_mono_ms()))
+		return;
+	if (!l->is_hurrying)
+		schedule(l, HURRY_INTERVAL_MS);
+	l->is_hurrying = true;
+}
+
+/* A large table takes long to list: not all the time. */
+static bool wants_renewal(const struct limiter *l, const struct watched *w)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	return renewal_may_count(&w->renewal, now_ms) &&
+	       now_ms >= l->counted_ms + RENEWAL_RESTS * l->count_took_ms;
+}
+
+static void look_exact(struct limiter *l, const struct limited *s, const struct backend *b,
 		       struct watched *w, uint32_t open)
 {
-	see_gate(l, s, b, w);
-	if (admission_look(&w->admission, b, open, w->n_refused > 0))
-		close_gate(l, s, b, w);
+	see_gate(l, s->config, b, w);
+	if (admission_look(&w->admission, b, open, has_refused(s, b, w)))
+		close_gate(l, s->config, b, w);
 	if (w->admission.state == ADMISSION_CLOSING && engine_runtime_done(l->engine, w->mark))
 		admission_shut(&w->admission, clock_mono_ms());
-	report(l, s, b, w, w->admission.is_full, open);
+	look_at_tokens(l, s, b, w, open);
+	report(l, s->config, b, w, w->admission.is_full, open);
 }
 
 /* What the kernel has counted since before this daemon, or nothing. */
@@ -177,14 +219,16 @@ static void adopt_gate(struct limiter *l, const struct service *s, const struct 
 	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
 
 	w->admission = (struct admission){ .epoch = at.gate.epoch };
-	if (!gate_holds(&at.gate, b)) {
+	if (!gate_holds(&at.gate, s, b)) {
 		close_gate(l, s, b, w);
 		w->admission.state = ADMISSION_CLOSING;
 		return;
 	}
 	w->admission.state = ADMISSION_OPEN;
 	w->admission.of = at.gate.of;
-	w->admission.room = at.gate.room;
+	w->admission.tokens = at.gate.tokens;
+	w->admission.room = at.gate.tokens + at.gate.room;
+	w->begun = stats_live(observer_stats(l->observer), s->name, b).begun;
 }
 
 static void counted_cb(void *arg);
@@ -195,7 +239,8 @@ static bool wants_count(const struct limiter *l, const struct limited *s, size_t
 	uint32_t open = stats_live(observer_stats(l->observer), s->config->name, b).open;
 
 	return s->has_gates && b->max_connections > 0 &&
-	       admission_may_count(&s->items[i].admission, b, open, clock_mono_ms());
+	       (admission_may_count(&s->items[i].admission, b, open, clock_mono_ms()) ||
+		wants_renewal(l, &s->items[i]));
 }
 
 /* Count living connections, if that may open a gate. */
@@ -218,8 +263,14 @@ static void counted(struct limiter *l, struct limited *s, size_t i)
 	struct watched *w = &s->items[i];
 	uint32_t open = stats_live(observer_stats(l->observer), s->config->name, b).open;
 
-	if (admission_counted(&w->admission, b, open, l->count_begun_ms))
+	if (admission_counted(&w->admission, b, open, l->count_begun_ms)) {
+		if (s->has_tokens)
+			admission_divide(&w->admission);
 		open_gate(l, s->config, b, w);
+	} else if (observer_status(l->observer).is_available &&
+		   renewal_counted(&w->renewal, &w->admission, b, open, l->count_begun_ms)) {
+		open_gate(l, s->config, b, w);
+	}
 	report(l, s->config, b, w, w->admission.is_full, open);
 }
 
@@ -230,6 +281,8 @@ static void counted_cb(void *arg)
 	struct limited *s, *next;
 
 	l->is_counting = false;
+	l->counted_ms = clock_mono_ms();
+	l->count_took_ms = l->counted_ms - l->count_begun_ms;
 	if (l->services)
 		schedule(l, HURRY_INTERVAL_MS);
 	if (stats_self(observer_stats(l->observer)).n_listings == l->n_listings &&
@@ -249,11 +302,12 @@ static void take_report(struct limiter *l, const struct gate_report *r)
 	const struct backend *b = s ? service_backend(s->config, r->backend) : NULL;
 	struct watched *w = b ? &s->items[b - s->config->backends] : NULL;
 
-	if (!w || w->admission.state != ADMISSION_OPEN || w->admission.epoch != r->gate.epoch ||
-	    r->n_refused <= w->n_refused)
+	if (!w || w->admission.state != ADMISSION_OPEN || w->admission.epoch != r->gate.epoch)
 		return;
-	w->status.n_refused += r->n_refused - w->n_refused;
-	w->n_refused = r->n_refused;
+	renewal_read(&w->renewal, r->counts.n_tokens, clock_mono_ms());
+	if (r->counts.n_refused > w->counts.n_refused)
+		w->status.n_refused += r->counts.n_refused - w->counts.n_refused;
+	w->counts = r->counts;
 }
 
 static void asked_cb(const struct gate_reports *gates, void *arg)
@@ -263,6 +317,37 @@ static void asked_cb(const struct gate_reports *gates, void *arg)
 	l->is_asking = false;
 	for (size_t i = 0; i < gates->n; i++)
 		take_report(l, &gates->items[i]);
+}
+
+static void ask(struct limiter *l, const struct gates_asked *of)
+{
+	l->is_asking = of->n > 0;
+	if (l->is_asking)
+		engine_gates(l->engine, of, asked_cb, l);
+}
+
+static void ask_of(struct gates_asked *of, const struct limited *s)
+{
+	snprintf(of->names[of->n++], sizeof(of->names[0]), "%s", s->config->name);
+}
+
+/* Those where tokens are due. */
+static void ask_due(struct limiter *l)
+{
+	struct gates_asked of = { .n = 0 };
+
+	for (struct limited *s = l->services; s && !l->is_asking && of.n < GATES_ASKED_MAX;
+	     s = s->hh.next) {
+		bool is_due = false;
+
+		for (size_t i = 0; s->has_tokens && i < s->config->n_backends; i++)
+			is_due = is_due ||
+				 (s->items[i].renewal.due_ms && !s->items[i].renewal.read_ms);
+		if (is_due)
+			ask_of(&of, s);
+	}
+	if (of.n > 0)
+		ask(l, &of);
 }
 
 /* A few services at a time, in turn. */
@@ -276,14 +361,11 @@ static void ask_gates(struct limiter *l)
 	for (s = s && s->hh.next ? s->hh.next : l->services; s && of.n < GATES_ASKED_MAX;
 	     s = s->hh.next) {
 		if (s->has_gates)
-			snprintf(of.names[of.n++], sizeof(of.names[0]), "%s", s->config->name);
+			ask_of(&of, s);
 	}
 	free(l->asked_last);
 	l->asked_last = of.n == GATES_ASKED_MAX ? mem_strdup(of.names[of.n - 1]) : NULL;
-	if (of.n == 0)
-		return;
-	l->is_asking = true;
-	engine_gates(l->engine, &of, asked_cb, l);
+	ask(l, &of);
 }
 
 /* --- both ---------------------------------------------------------------------------------- */
@@ -296,7 +378,7 @@ static void look_at(struct limiter *l, struct limited *s, size_t i)
 
 	note_overshoot(w, b, open);
 	if (s->has_gates && b->max_connections > 0)
-		look_exact(l, s->config, b, w, open);
+		look_exact(l, s, b, w, open);
 	else
 		look_fast(l, s->config, b, w, open);
 }
@@ -331,7 +413,7 @@ static bool is_in_hurry(const struct limited *s)
 		const struct admission *a = &s->items[i].admission;
 
 		is = is || (s->config->backends[i].max_connections > 0 &&
-			    (a->state == ADMISSION_CLOSING ||
+			    (a->state == ADMISSION_CLOSING || s->items[i].renewal.due_ms ||
 			     (a->state == ADMISSION_SHUT && !a->is_full)));
 	}
 	return is;
@@ -343,6 +425,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	struct limited *s, *next;
 	bool is_in_a_hurry = l->is_counting;
 
+	l->is_hurrying = false;
 	(void)fd;
 	(void)what;
 	HASH_ITER (hh, l->services, s, next) {
@@ -351,6 +434,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!l->is_counting)
 		start_counting(l);
+	ask_due(l);
 	if (clock_mono_ms() - l->looked_ms >= LOOK_INTERVAL_MS) {
 		l->looked_ms = clock_mono_ms();
 		ask_gates(l);
@@ -399,6 +483,7 @@ static void follow(struct limiter *l, struct limited *s, const struct service *c
 	s->items = items;
 	s->config = service_ref(config);
 	s->has_gates = service_has_gates(config);
+	s->has_tokens = s->has_gates && service_limit(config) == LIMIT_BUDGET;
 	HASH_ADD_KEYPTR(hh, l->services, config->name, strlen(config->name), s);
 	adopt_gates(l, s, old);
 	service_unref(old);

@@ -22,13 +22,13 @@ void limiter_free(struct limiter *l);
 /* What became of the limit of a backend since it was set. */
 struct limiter_status {
 	bool is_full;
-	bool has_gate;      /* "exact": the kernel counts */
+	bool has_gate;      /* "exact", "budget": the kernel counts */
 	bool is_shut;       /* ... and nothing leads to it: it was full, or has to be counted */
-	uint32_t room;      /* ... so many more than lived when it began to count */
+	uint32_t room;      /* ... so many more than lived when it began to count, with tokens */
 	uint32_t open;      /* connections that it has and that are not closed */
 	uint32_t overshoot; /* at most so many above max_connections */
 	uint64_t n_full;    /* how often it became full */
-	uint64_t n_refused; /* "exact": connections that its gate turned away */
+	uint64_t n_refused; /* likewise: connections that its gate turned away */
 };
 /* False: it has no limit. */
 bool limiter_status(const struct limiter *l, const struct service *s, const struct backend *b,

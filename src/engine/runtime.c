@@ -198,9 +198,9 @@ static bool begins_down(const struct service *s)
 }
 
 /* A gate that nobody knows the count of stays shut. */
-static void apply_gate(struct backend_runtime *at, const struct backend *b)
+static void apply_gate(struct backend_runtime *at, const struct service *s, const struct backend *b)
 {
-	if (b->max_connections > 0 && !gate_holds(&at->gate, b))
+	if (b->max_connections > 0 && !gate_holds(&at->gate, s, b))
 		at->is_at_limit = true;
 }
 
@@ -226,7 +226,7 @@ static struct backend_runtime *known_of(const struct known_service *known, const
 		    strcmp(known->items[k].backend, s->backends[i].name) == 0)
 			at[i] = known->items[k].at;
 		if (has_gates)
-			apply_gate(&at[i], &s->backends[i]);
+			apply_gate(&at[i], s, &s->backends[i]);
 		apply_health(&at[i], begins_down(s));
 	}
 	return at;

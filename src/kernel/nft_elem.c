@@ -434,6 +434,7 @@ static bool get_gate(const struct raw *raw, struct elem *out)
 	out->to = gate.to;
 	out->to_port = gate.port;
 	out->max = gate.max;
+	out->tokens = gate.tokens;
 	out->room = gate.room;
 	out->epoch = gate.epoch;
 	return true;

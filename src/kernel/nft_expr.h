@@ -40,6 +40,8 @@ void nft_expr_port(struct nftnl_rule *rule, uint16_t port, uint32_t dreg);
 /* type: enum nft_ng_types; offset + 0 ... modulus - 1. */
 void nft_expr_numgen(struct nftnl_rule *rule, uint32_t type, uint32_t modulus, uint32_t offset,
 		     uint32_t dreg);
+/* A number of so many bytes to network order. */
+void nft_expr_hton(struct nftnl_rule *rule, uint32_t reg, uint32_t len);
 /* Of len bytes from sreg on, modulo modulus. */
 void nft_expr_jhash(struct nftnl_rule *rule, uint32_t sreg, uint32_t len, uint32_t modulus,
 		    uint32_t seed, uint32_t dreg);

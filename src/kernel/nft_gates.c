@@ -14,37 +14,43 @@
 #include "kernel/nft_priv.h"
 
 struct reading {
-	bool is_there;
-	uint64_t packets;
+	bool is_there, is_count;
+	struct nft_gate_counts counts;
 };
 
+/* The counter behind `ct count` is of those that were turned away. */
 static int read_expr(struct nftnl_expr *e, void *arg)
 {
+	const char *name = nftnl_expr_get_str(e, NFTNL_EXPR_NAME);
 	struct reading *r = arg;
 
-	if (strcmp(nftnl_expr_get_str(e, NFTNL_EXPR_NAME), "counter") == 0) {
-		r->is_there = true;
-		r->packets = nftnl_expr_get_u64(e, NFTNL_EXPR_CTR_PACKETS);
-	}
+	r->is_count = r->is_count || strcmp(name, "connlimit") == 0;
+	if (strcmp(name, "counter") != 0)
+		return 0;
+	r->is_there = true;
+	*(r->is_count ? &r->counts.n_refused : &r->counts.n_tokens) =
+		nftnl_expr_get_u64(e, NFTNL_EXPR_CTR_PACKETS);
 	return 0;
 }
 
 static void on_rule(const struct nlmsghdr *nlh, void *arg)
 {
+	struct reading *r = arg;
 	struct nftnl_rule *rule;
 
+	r->is_count = false;
 	if (NFNL_MSG_TYPE(nlh->nlmsg_type) != NFT_MSG_NEWRULE)
 		return;
 	rule = nftnl_rule_alloc();
 	if (rule && nftnl_rule_nlmsg_parse(nlh, rule) == 0)
-		nftnl_expr_foreach(rule, read_expr, arg);
+		nftnl_expr_foreach(rule, read_expr, r);
 	if (rule)
 		nftnl_rule_free(rule);
 }
 
-int nft_gate_refused(struct nft *nft, const char *chain, uint64_t *out)
+int nft_gate_counts(struct nft *nft, const char *chain, struct nft_gate_counts *out)
 {
-	struct reading r = { .packets = 0 };
+	struct reading r = { .is_there = false };
 	char buf[NL_REQUEST_BYTES];
 	struct nlmsghdr *nlh;
 	int code;
@@ -54,6 +60,6 @@ int nft_gate_refused(struct nft *nft, const char *chain, uint64_t *out)
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, nft->table);
 	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
 	code = nl_dump(&nft->nl, nlh, on_rule, &r);
-	*out = r.packets;
+	*out = r.counts;
 	return code < 0 ? code : r.is_there ? 0 : -ENOENT;
 }

@@ -296,11 +296,31 @@ static void build_count(struct nftnl_rule *rule, uint32_t room)
 	nft_expr_verdict(rule, NFT_RETURN, NULL);
 }
 
+/* Numbers of this machine's byte order are compared as bytes. */
+static void match_less(struct nftnl_rule *rule, uint32_t modulus, uint32_t less)
+{
+	uint32_t bytes = htonl(less);
+
+	nft_expr_numgen(rule, NFT_NG_INCREMENTAL, modulus, 0, NFT_REG_1);
+	nft_expr_hton(rule, NFT_REG_1, sizeof(less));
+	nft_expr_cmp(rule, NFT_CMP_LT, &bytes, sizeof(bytes));
+}
+
+/* Twice: see TOKENS_MODULUS. */
+static void take_token(struct nftnl_rule *rule, uint32_t tokens)
+{
+	for (int i = 0; i < 2; i++)
+		match_less(rule, TOKENS_MODULUS, tokens);
+	nft_expr_new(rule, "counter");
+}
+
 static void build_dnat_to(struct nftnl_rule *rule, const struct rule *r)
 {
 	struct nftnl_expr *e;
 
 	match_family(rule, r->family);
+	if (r->kind == RULE_TOKENS)
+		take_token(rule, r->size);
 	e = nft_expr_new(rule, "immediate");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
 	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, r->to.bytes, (uint32_t)addr_len(r->to.family));
@@ -426,6 +446,7 @@ static void build(struct nftnl_rule *rule, const struct rule *r)
 	case RULE_COUNT:
 		build_count(rule, r->size);
 		break;
+	case RULE_TOKENS:
 	case RULE_DNAT_TO:
 		build_dnat_to(rule, r);
 		break;

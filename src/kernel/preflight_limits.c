@@ -47,9 +47,10 @@ void check_limits(struct preflight *pf)
 	for (size_t i = 0; i < pf->in->n_services; i++) {
 		const struct service *s = pf->in->services[i];
 
-		large_add(&backends, s, service_has_gates(s) ? service_max_connections(s) : 0);
+		large_add(&backends, s,
+			  service_limit(s) == LIMIT_EXACT ? service_max_connections(s) : 0);
 		large_add(&services, s, s->control.max_connections);
 	}
-	large_find(pf, &backends, "the backends of a service", "limit=fast");
+	large_find(pf, &backends, "the backends of a service", "limit=budget");
 	large_find(pf, &services, "a service", "max_connections=0");
 }

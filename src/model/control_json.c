@@ -36,6 +36,7 @@ static const char *const on_removes[] = {
 static const char *const limits[] = {
 	[LIMIT_AUTO] = "auto",
 	[LIMIT_EXACT] = "exact",
+	[LIMIT_BUDGET] = "budget",
 	[LIMIT_FAST] = "fast",
 };
 
@@ -167,7 +168,8 @@ void read_max_connections_per_client(struct reader *r, const struct at *at, cons
 
 void read_limit(struct reader *r, const struct at *at, const json_t *value, void *out)
 {
-	read_word(r, at, value, limits, ARRAY_SIZE(limits), "\"auto\", \"exact\" or \"fast\"",
+	read_word(r, at, value, limits, ARRAY_SIZE(limits),
+		  "\"auto\", \"exact\", \"budget\" or \"fast\"",
 		  &((struct service *)out)->control.limit);
 }
 
@@ -177,7 +179,8 @@ static void check_limit(struct reader *r, const struct at *at, const struct serv
 	struct at at_limit = at_member(at, "limit");
 
 	if (service_has_gates(s) && (s->persistence.timeout_s > 0 || s->n_pins > 0))
-		problem_text(r, &at_limit, "\"exact\"",
+		problem_text(r, &at_limit,
+			     service_limit(s) == LIMIT_EXACT ? "\"exact\"" : "\"budget\"",
 			     "expected \"fast\": with persistence and pins, clients go to their "
 			     "backend without being counted");
 }

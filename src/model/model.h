@@ -103,6 +103,7 @@ struct backend {
 	/* Never configured, see plan/effective.h: what the kernel is to admit. */
 	uint32_t gate_of; /* the max_connections that this follows from; 0: all of what it is now */
 	uint32_t room;    /* so many more than there were when it began to count */
+	uint32_t tokens;  /* and so many before it counts, see plan/tokens.h */
 	uint16_t epoch;   /* which count it is */
 	bool is_shut;     /* it does not count now */
 	bool is_overflow; /* tried when others are full: a sorry backend */
@@ -110,9 +111,10 @@ struct backend {
 
 /* Who sees to it that a backend has no more than max_connections. */
 enum limit {
-	LIMIT_AUTO,  /* as service_limit() says: the default */
-	LIMIT_EXACT, /* the kernel, which counts each: never one more */
-	LIMIT_FAST,  /* fnatd, which takes the backend out of use */
+	LIMIT_AUTO,   /* as service_limit() says: the default */
+	LIMIT_EXACT,  /* the kernel, which counts each: never one more */
+	LIMIT_BUDGET, /* the kernel, which lets through as many as fnatd has said: likewise */
+	LIMIT_FAST,   /* fnatd, which takes the backend out of use */
 };
 
 /*
@@ -265,7 +267,7 @@ const char *service_interface(const struct service *s, const struct listener *l)
 bool service_has_gates(const struct service *s);
 /* May connections come that no backend may take, because of their number? */
 bool service_has_limits(const struct service *s);
-/* Who sees to the limits of its backends: exact or fast. */
+/* Who sees to the limits of its backends: all but auto. */
 enum limit service_limit(const struct service *s);
 /* The max_connections of its backends together. */
 uint64_t service_max_connections(const struct service *s);

@@ -275,8 +275,8 @@ static bool same_limits(const struct backend *a, const struct backend *b)
 {
 	return a->max_connections == b->max_connections &&
 	       a->min_connections == b->min_connections && a->gate_of == b->gate_of &&
-	       a->room == b->room && a->epoch == b->epoch && a->is_shut == b->is_shut &&
-	       a->is_overflow == b->is_overflow;
+	       a->room == b->room && a->tokens == b->tokens && a->epoch == b->epoch &&
+	       a->is_shut == b->is_shut && a->is_overflow == b->is_overflow;
 }
 
 static bool backend_equal(const struct backend *a, const struct backend *b)
@@ -391,7 +391,7 @@ enum limit service_limit(const struct service *s)
 
 bool service_has_gates(const struct service *s)
 {
-	return service_max_connections(s) > 0 && service_limit(s) == LIMIT_EXACT;
+	return service_max_connections(s) > 0 && service_limit(s) != LIMIT_FAST;
 }
 
 bool service_has_limits(const struct service *s)

@@ -8,6 +8,7 @@
 #include "plan/admission.h"
 
 #include "plan/threshold.h"
+#include "plan/tokens.h"
 
 bool admission_look(struct admission *a, const struct backend *b, uint32_t open, bool has_refused)
 {
@@ -63,6 +64,22 @@ bool admission_counted(struct admission *a, const struct backend *b, uint32_t op
 	a->is_full = false;
 	a->of = b->max_connections;
 	a->room = b->max_connections - open;
+	a->tokens = 0;
 	a->epoch++;
 	return true;
+}
+
+void admission_divide(struct admission *a)
+{
+	uint32_t reserve;
+
+	tokens_split(a->of, a->room, &a->tokens, &reserve);
+}
+
+void admission_renew(struct admission *a, const struct backend *b, uint32_t tokens)
+{
+	a->of = b->max_connections;
+	a->tokens = tokens;
+	a->room = tokens + tokens_reserve(a->of);
+	a->epoch++;
 }

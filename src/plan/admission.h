@@ -30,6 +30,7 @@ struct admission {
 	uint16_t epoch; /* of the count */
 	uint32_t of;    /* max_connections that the room follows from */
 	uint32_t room;
+	uint32_t tokens; /* of that, see plan/tokens.h; the kernel counts the rest */
 	uint64_t shut_ms;
 };
 
@@ -40,6 +41,8 @@ struct admission {
 bool admission_look(struct admission *a, const struct backend *b, uint32_t open, bool has_refused);
 /* Whatever it was: shut it. */
 void admission_close(struct admission *a);
+/* It stays open, with so many tokens, and the next epoch: tokens_renewed(). */
+void admission_renew(struct admission *a, const struct backend *b, uint32_t tokens);
 /* The kernel has shut it. */
 void admission_shut(struct admission *a, uint64_t now_ms);
 /* Is it time to count? */
@@ -51,5 +54,7 @@ bool admission_may_count(const struct admission *a, const struct backend *b, uin
  */
 bool admission_counted(struct admission *a, const struct backend *b, uint32_t open,
 		       uint64_t begun_ms);
+/* Of that room, tokens are to be as many as may be. */
+void admission_divide(struct admission *a);
 
 #endif

@@ -15,19 +15,27 @@
 
 #include "base/mem.h"
 #include "plan/scheduler.h"
+#include "plan/tokens.h"
 
 static const struct backend_runtime nothing;
 
-bool gate_holds(const struct gate_runtime *gate, const struct backend *b)
+/* Is what it counts, and what it does not, as the limit of the service has it? */
+static bool counts_as_said(const struct gate_runtime *gate, const struct service *s)
+{
+	return service_limit(s) == LIMIT_BUDGET ? gate->room <= tokens_reserve(gate->of)
+						: gate->tokens == 0;
+}
+
+bool gate_holds(const struct gate_runtime *gate, const struct service *s, const struct backend *b)
 {
 	return gate->of > 0 && gate->of <= b->max_connections && gate->port == b->port &&
-	       addr_equal(&gate->to, &b->address);
+	       addr_equal(&gate->to, &b->address) && counts_as_said(gate, s);
 }
 
 static bool gate_runtime_equal(const struct gate_runtime *a, const struct gate_runtime *b)
 {
 	return addr_equal(&a->to, &b->to) && a->port == b->port && a->epoch == b->epoch &&
-	       a->of == b->of && a->room == b->room;
+	       a->of == b->of && a->tokens == b->tokens && a->room == b->room;
 }
 
 bool backend_runtime_equal(const struct backend_runtime *a, const struct backend_runtime *b)
@@ -305,6 +313,15 @@ static void set_known(struct service *copy, const struct service *s,
 	}
 }
 
+/* Of a backend that has no connections yet. */
+static void set_first_tokens(struct backend *b, enum limit limit)
+{
+	if (limit != LIMIT_BUDGET)
+		return;
+	b->gate_of = b->max_connections;
+	tokens_split(b->max_connections, b->max_connections, &b->tokens, &b->room);
+}
+
 /* What the kernel is to count; and sorry backends that take what others have no room for. */
 static void set_gates(struct service *copy, const struct service *s,
 		      const struct backend_runtime *at, const struct standing *standing)
@@ -317,10 +334,15 @@ static void set_gates(struct service *copy, const struct service *s,
 
 		b->is_overflow = b->is_sorry && is_usable(&s->backends[i], is) &&
 				 standing->of[family_number(b)].serving == SERVING_NORMAL;
-		if (b->max_connections == 0 || !at)
+		if (b->max_connections == 0)
 			continue;
+		if (!at) {
+			set_first_tokens(b, service_limit(s));
+			continue;
+		}
 		b->is_shut = is->is_at_limit;
 		b->gate_of = is->is_at_limit ? 0 : is->gate.of;
+		b->tokens = is->is_at_limit ? 0 : is->gate.tokens;
 		b->room = is->is_at_limit ? 0 : is->gate.room;
 		b->epoch = is->is_at_limit ? 0 : is->gate.epoch;
 	}
@@ -328,8 +350,8 @@ static void set_gates(struct service *copy, const struct service *s,
 
 static bool same_gate(const struct backend *a, const struct backend *b)
 {
-	return a->gate_of == b->gate_of && a->room == b->room && a->epoch == b->epoch &&
-	       a->is_shut == b->is_shut && a->is_overflow == b->is_overflow;
+	return a->gate_of == b->gate_of && a->tokens == b->tokens && a->room == b->room &&
+	       a->epoch == b->epoch && a->is_shut == b->is_shut && a->is_overflow == b->is_overflow;
 }
 
 static bool is_same(const struct service *a, const struct service *b)

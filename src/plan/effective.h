@@ -42,8 +42,8 @@ struct backend_runtime {
 		struct addr to; /* of the backend that it is about ... */
 		uint16_t port;
 		uint16_t epoch;
-		uint32_t of;   /* ... when it had this max_connections; 0: nothing is known */
-		uint32_t room; /* connections that it is to admit */
+		uint32_t of; /* ... when it had this max_connections; 0: nothing is known */
+		uint32_t tokens, room; /* connections that it is to admit: plan/tokens.h */
 	} gate;
 	uint16_t warm_permille; /* slow start: the part of its weight that it has */
 	uint32_t share;
@@ -51,9 +51,10 @@ struct backend_runtime {
 
 /*
  * Does what is known of a backend's gate still hold? It does not when the limit is lower now, or
- * the backend is elsewhere: then it is not used until its connections have been counted.
+ * kept in another way, or the backend is elsewhere: then it is not used until its connections have
+ * been counted.
  */
-bool gate_holds(const struct gate_runtime *gate, const struct backend *b);
+bool gate_holds(const struct gate_runtime *gate, const struct service *s, const struct backend *b);
 
 bool backend_runtime_equal(const struct backend_runtime *a, const struct backend_runtime *b);
 

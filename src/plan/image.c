@@ -35,8 +35,8 @@ static bool same_target(const struct elem *a, const struct elem *b)
 {
 	if (a->map.kind == MAP_SERVICES || a->map.kind == MAP_SNAT)
 		return program_equal(&a->program, &b->program);
-	return a->map.kind != MAP_GATES ||
-	       (a->max == b->max && a->room == b->room && a->epoch == b->epoch);
+	return a->map.kind != MAP_GATES || (a->max == b->max && a->tokens == b->tokens &&
+					    a->room == b->room && a->epoch == b->epoch);
 }
 
 bool elem_same_value(const struct elem *a, const struct elem *b)
@@ -54,6 +54,7 @@ struct gate elem_gate(const struct elem *e)
 		.own = e->map.shard,
 		.epoch = e->epoch,
 		.max = e->max,
+		.tokens = e->tokens,
 		.room = e->room,
 	};
 }

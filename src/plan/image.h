@@ -20,13 +20,13 @@ struct elem {
 	uint8_t pool_verdict; /* snat: 1 = `chain` names the pool */
 	uint32_t slot;        /* slots; pool: the index */
 	/* data */
-	struct addr to;         /* slots, gates: backend; pool: local address */
-	uint16_t to_port;       /* slots; gates: 0: the listener's */
-	struct program program; /* services: the chain it goes to */
-	uint32_t max, room;     /* gates: see struct gate */
-	uint16_t epoch;         /* gates */
-	const char *pool;       /* snat: goes to chain "pool-NAME"; borrowed */
-	const char *comment;    /* "web", "web/a" or NULL; borrowed */
+	struct addr to;             /* slots, gates: backend; pool: local address */
+	uint16_t to_port;           /* slots; gates: 0: the listener's */
+	struct program program;     /* services: the chain it goes to */
+	uint32_t max, tokens, room; /* gates: see struct gate */
+	uint16_t epoch;             /* gates */
+	const char *pool;           /* snat: goes to chain "pool-NAME"; borrowed */
+	const char *comment;        /* "web", "web/a" or NULL; borrowed */
 };
 
 /* Order by map, then key. */

@@ -44,6 +44,8 @@ libfnat_la_SOURCES += \
 	%D%/quota.h \
 	%D%/refs.c \
 	%D%/refs.h \
+	%D%/renewal.c \
+	%D%/renewal.h \
 	%D%/scheduler.c \
 	%D%/scheduler.h \
 	%D%/shards.c \
@@ -53,4 +55,6 @@ libfnat_la_SOURCES += \
 	%D%/stay.c \
 	%D%/stay.h \
 	%D%/threshold.c \
-	%D%/threshold.h
+	%D%/threshold.h \
+	%D%/tokens.c \
+	%D%/tokens.h

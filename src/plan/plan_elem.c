@@ -63,6 +63,7 @@ void elem_of_slot(const struct place *p, const struct slot_table *t, const struc
 
 		out->to_port = gate.port;
 		out->max = gate.max;
+		out->tokens = gate.tokens;
 		out->room = gate.room;
 		out->epoch = gate.epoch;
 		return;

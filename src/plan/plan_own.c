@@ -177,6 +177,7 @@ struct gate own_gate(const struct backend *b, uint16_t own)
 		return g;
 	g.max = b->gate_of ? b->gate_of : b->max_connections;
 	g.room = b->gate_of ? b->room : b->max_connections;
+	g.tokens = b->gate_of ? b->tokens : 0;
 	g.epoch = b->epoch;
 	return g;
 }

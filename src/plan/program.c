@@ -232,7 +232,8 @@ int program_parse(const char *name, struct program *out)
 bool gate_equal(const struct gate *a, const struct gate *b)
 {
 	return addr_equal(&a->to, &b->to) && a->port == b->port && a->own == b->own &&
-	       a->epoch == b->epoch && a->max == b->max && a->room == b->room;
+	       a->epoch == b->epoch && a->max == b->max && a->tokens == b->tokens &&
+	       a->room == b->room;
 }
 
 const char *gate_name(const struct gate *g, char buf[NFT_NAME_BYTES])
@@ -244,7 +245,11 @@ const char *gate_name(const struct gate *g, char buf[NFT_NAME_BYTES])
 		name_add(&n, "%02x", g->to.bytes[i]);
 	name_add(&n, "-%u-own%u", g->port, g->own);
 	if (g->max > 0)
-		name_add(&n, "-max%u-room%u-e%u", g->max, g->room, g->epoch);
+		name_add(&n, "-max%u", g->max);
+	if (g->tokens > 0)
+		name_add(&n, "-tokens%u", g->tokens);
+	if (g->max > 0)
+		name_add(&n, "-room%u-e%u", g->room, g->epoch);
 	return buf;
 }
 
@@ -274,6 +279,7 @@ int gate_parse(const char *name, struct gate *out)
 		g.port = (uint16_t)name_parse_number(&s, "-", UINT16_MAX);
 	g.own = (uint16_t)name_parse_number(&s, "-own", UINT16_MAX);
 	g.max = (uint32_t)name_parse_number(&s, "-max", UINT32_MAX);
+	g.tokens = (uint32_t)name_parse_number(&s, "-tokens", UINT32_MAX);
 	g.room = (uint32_t)name_parse_number(&s, "-room", UINT32_MAX);
 	if (!name_parse_word(&s, "-e0"))
 		g.epoch = (uint16_t)name_parse_number(&s, "-e", UINT16_MAX);

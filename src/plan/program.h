@@ -78,16 +78,18 @@ static inline uint32_t program_n_slots(const struct program *p)
 
 /*
  * A backend of a service with exact limits: a chain that counts the connections that it lets
- * through to it. Without padding. "gate4-0a01000b-8080-own5-max100-room37-e3"
+ * through to it. Without padding. "gate4-0a01000b-8080-own5-max100-room37-e3",
+ * "gate4-0a01000b-8080-own5-max1000-tokens969-room31-e1"
  */
 struct gate {
 	struct addr to;
 	uint8_t zero;
-	uint16_t port;  /* 0: the listener's */
-	uint16_t own;   /* number of the service */
-	uint16_t epoch; /* 0 to 65535: which count it is */
-	uint32_t max;   /* 0: it does not count */
-	uint32_t room;  /* so many are let through at a time */
+	uint16_t port;   /* 0: the listener's */
+	uint16_t own;    /* number of the service */
+	uint16_t epoch;  /* 0 to 65535: which count it is */
+	uint32_t max;    /* 0: it does not count */
+	uint32_t tokens; /* so many are let through once, and then ... */
+	uint32_t room;   /* so many at a time */
 };
 
 bool gate_equal(const struct gate *a, const struct gate *b);
@@ -212,18 +214,20 @@ enum rule_kind {
 	RULE_GATE, /* [program, size: try] ip daddr . meta l4proto . th dport . SLOT vmap @gates4-5;
 		      the first slot is the program's, then random ones (in turn, of a program that
 		      goes round), at last one of those for overflow */
-	RULE_COUNT,      /* [size: room] ct count over 37 counter return */
-	RULE_DNAT_TO,    /* [to, port] meta nfproto ipv4 dnat ip to 10.1.0.11:8080 */
-	RULE_PIN,        /* [program, size: bits] dnat ip to ip saddr & MASK map @pins4-5-24 */
-	RULE_STICKY,     /* [program] dnat ip to ip saddr & MASK map @sticky4-5 */
-	RULE_REMEMBER,   /* [program, size: seconds] update @sticky4-5 { ip saddr & MASK
-			    timeout 5m : ip daddr . th dport } */
-	RULE_SNAT,       /* [family, map, size, ports] snat ip to jhash ip saddr . th sport mod SIZE
-			    seed ... map @pool-lan4:1024-65535 */
-	RULE_DETOUR,     /* [family, map, size, ports] snat ip to ip daddr . meta l4proto . th dport
-			    . jhash ip saddr . th sport mod SIZE seed ... map
-			    @detour-lan4:1024-65535 */
-	RULE_GOTO,       /* [chain] */
+	RULE_TOKENS,   /* [size: tokens, to, port] meta nfproto ipv4 numgen inc mod 4294967295 < 969
+			  numgen inc mod 4294967295 < 969 counter dnat ip to 10.1.0.11:8080 */
+	RULE_COUNT,    /* [size: room] ct count over 37 counter return */
+	RULE_DNAT_TO,  /* [to, port] meta nfproto ipv4 dnat ip to 10.1.0.11:8080 */
+	RULE_PIN,      /* [program, size: bits] dnat ip to ip saddr & MASK map @pins4-5-24 */
+	RULE_STICKY,   /* [program] dnat ip to ip saddr & MASK map @sticky4-5 */
+	RULE_REMEMBER, /* [program, size: seconds] update @sticky4-5 { ip saddr & MASK
+			  timeout 5m : ip daddr . th dport } */
+	RULE_SNAT,     /* [family, map, size, ports] snat ip to jhash ip saddr . th sport mod SIZE
+			  seed ... map @pool-lan4:1024-65535 */
+	RULE_DETOUR,   /* [family, map, size, ports] snat ip to ip daddr . meta l4proto . th dport
+			  . jhash ip saddr . th sport mod SIZE seed ... map
+			  @detour-lan4:1024-65535 */
+	RULE_GOTO,     /* [chain] */
 	RULE_REJECT_TCP, /* meta l4proto tcp reject with tcp reset */
 	RULE_REJECT,     /* reject with icmpx port-unreachable */
 	RULE_DROP,       /* drop */
@@ -235,13 +239,13 @@ struct rule {
 	uint8_t family;
 	uint16_t port_min, port_max; /* RULE_SNAT, _DETOUR: ports a client's port may become; its
 					own where it is free */
-	uint32_t
-		size; /* RULE_GATE: which try; RULE_COUNT: how many; RULE_SNAT: number of addresses,
-			 RULE_DETOUR: of their parts; RULE_PIN: bits; RULE_REMEMBER: seconds */
+	uint32_t size; /* RULE_GATE: which try; RULE_TOKENS, _COUNT: how many; RULE_SNAT: number of
+			  addresses, RULE_DETOUR: of their parts; RULE_PIN: bits; RULE_REMEMBER:
+			  seconds */
 	struct program program;     /* RULE_DNAT, _GATE, _MAX_CLIENT, _MAX_ALL, _OVERFLOWED,
 				       _TIMEOUT, _PIN, _STICKY, _REMEMBER */
-	struct addr to;             /* RULE_DNAT_TO */
-	uint16_t port;              /* RULE_DNAT_TO: 0 keeps it */
+	struct addr to;             /* RULE_DNAT_TO, _TOKENS */
+	uint16_t port;              /* RULE_DNAT_TO, _TOKENS: 0 keeps it */
 	char name[RULE_NAME_BYTES]; /* chain (RULE_GOTO, RULE_ONLY_SYN) or map (RULE_SNAT, _DETOUR)
 				     */
 };
@@ -261,6 +265,12 @@ struct rule {
  * so what one cannot take any more does not fill up the next.
  */
 #define DETOUR_PARTS 8
+
+/*
+ * Of the counters of RULE_TOKENS, the largest that the kernel takes. The first one is at zero again
+ * after so many packets, and lets the next ones pass to the second: that one counts those only.
+ */
+#define TOKENS_MODULUS UINT32_MAX
 
 enum chain_hook {
 	HOOK_NONE,

@@ -84,6 +84,7 @@ bool rule_map(const struct rule *r, struct map_ref *out, char pool[NFT_NAME_BYTE
 	case RULE_SNAT_DISPATCH:
 	case RULE_GUARD:
 	case RULE_ONLY_SYN:
+	case RULE_TOKENS:
 	case RULE_COUNT:
 	case RULE_DNAT_TO:
 	case RULE_GOTO:
@@ -105,17 +106,24 @@ size_t rule_maps(const struct rule *r, struct map_ref out[RULE_MAPS_MAX], char p
 	return n;
 }
 
-void gate_chain(const struct gate *g, struct chain *out)
+static struct rule *chain_add_to(struct chain *c, enum rule_kind kind, const struct gate *g)
 {
-	struct rule *r;
+	struct rule *r = chain_add(c, kind, g->to.family);
 
-	*out = (struct chain){ 0 };
-	gate_name(g, out->name);
-	if (g->max > 0)
-		chain_add(out, RULE_COUNT, AF_UNSPEC)->size = g->room;
-	r = chain_add(out, RULE_DNAT_TO, g->to.family);
 	r->to = g->to;
 	r->port = g->port;
+	return r;
+}
+
+void gate_chain(const struct gate *g, struct chain *out)
+{
+	*out = (struct chain){ 0 };
+	gate_name(g, out->name);
+	if (g->tokens > 0)
+		chain_add_to(out, RULE_TOKENS, g)->size = g->tokens;
+	if (g->max > 0)
+		chain_add(out, RULE_COUNT, AF_UNSPEC)->size = g->room;
+	chain_add_to(out, RULE_DNAT_TO, g);
 }
 
 static void add_slot_rules(struct chain *c, const struct program *p)

@@ -165,13 +165,24 @@ static void max_text(const struct rule *r, FILE *out)
 	fprintf(out, " goto %s", r->name);
 }
 
+/* Twice: see TOKENS_MODULUS. */
+static void tokens_text(uint32_t tokens, FILE *out)
+{
+	for (int i = 0; i < 2; i++)
+		fprintf(out, "numgen inc mod %" PRIu32 " < %" PRIu32 " ", TOKENS_MODULUS, tokens);
+	fputs("counter ", out);
+}
+
 static void dnat_to_text(const struct rule *r, FILE *out)
 {
 	bool is_v6 = r->to.family == AF_INET6;
 	char text[ADDR_STRLEN];
 
 	addr_format(&r->to, text);
-	fprintf(out, "meta nfproto %s dnat %s to ", is_v6 ? "ipv6" : "ipv4", ip_word(r->family));
+	fprintf(out, "meta nfproto %s ", is_v6 ? "ipv6" : "ipv4");
+	if (r->kind == RULE_TOKENS)
+		tokens_text(r->size, out);
+	fprintf(out, "dnat %s to ", ip_word(r->family));
 	if (r->port == 0)
 		fputs(text, out);
 	else
@@ -235,6 +246,7 @@ void rule_text(const struct rule *r, FILE *out)
 	case RULE_COUNT:
 		fprintf(out, "ct count over %" PRIu32 " counter return", r->size);
 		break;
+	case RULE_TOKENS:
 	case RULE_DNAT_TO:
 		dnat_to_text(r, out);
 		break;

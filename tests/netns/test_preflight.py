@@ -500,6 +500,7 @@ def test_many_addresses_are_named_briefly(lab, start):
 
 @pytest.mark.parametrize("fields,limit,mended", [
     ({"limit": "exact"}, 1001, {"limit": None}),
+    ({"limit": "exact"}, 1001, {"limit": "budget"}),
     ({"max_connections": 1001}, 0, {"max_connections": 0}),
 ])
 def test_exact_limits_that_are_dear(lab, start, fields, limit, mended):

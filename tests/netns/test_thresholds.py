@@ -42,7 +42,7 @@ def wait_open(d, *names):
     return d
 
 
-@pytest.fixture(params=["exact", "fast"])
+@pytest.fixture(params=["exact", "budget", "fast"])
 def limit(request):
     return request.param
 

@@ -85,7 +85,8 @@ static const struct {
 	{ WEB(",\"max_connections_per_client\":true"), "/services/web/max_connections_per_client",
 	  "service \"web\": max_connections_per_client true: expected an integer" },
 	{ WEB(",\"limit\":\"slow\""), "/services/web/limit",
-	  "service \"web\": limit \"slow\": expected \"auto\", \"exact\" or \"fast\"" },
+	  "service \"web\": limit \"slow\": expected \"auto\", \"exact\", \"budget\" or "
+	  "\"fast\"" },
 	{ WEB_BACKENDS("\"a\":{\"address\":\"10.1.0.2\",\"max_connections\":1}},"
 		       "\"limit\":\"exact\",\"persistence\":{"),
 	  "/services/web/limit",

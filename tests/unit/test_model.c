@@ -416,7 +416,7 @@ static enum limit limit_of(const char *more, uint32_t a, uint32_t b)
 	const struct service *s = service_of("web", text);
 	enum limit limit = service_limit(s);
 
-	ck_assert(service_has_gates(s) == (limit == LIMIT_EXACT && a + b > 0));
+	ck_assert(service_has_gates(s) == (limit != LIMIT_FAST && a + b > 0));
 	service_unref(s);
 	free(text);
 	return limit;
@@ -427,6 +427,7 @@ START_TEST(test_limit)
 	ck_assert_int_eq(limit_of("", 400, 600), LIMIT_EXACT);
 	ck_assert_int_eq(limit_of("", 400, 601), LIMIT_FAST);
 	ck_assert_int_eq(limit_of(",\"limit\":\"exact\"", 400, 601), LIMIT_EXACT);
+	ck_assert_int_eq(limit_of(",\"limit\":\"budget\"", 1, 0), LIMIT_BUDGET);
 	ck_assert_int_eq(limit_of(",\"limit\":\"fast\"", 1, 0), LIMIT_FAST);
 	ck_assert_int_eq(limit_of(",\"persistence\":{\"timeout_s\":60}", 1, 1), LIMIT_FAST);
 	ck_assert_int_eq(limit_of(",\"pins\":{\"198.51.100.7\":\"a\"}", 1, 1), LIMIT_FAST);

@@ -102,6 +102,13 @@ static const struct {
 	    .room = 4294967295,
 	    .epoch = 65535 },
 	  "gate6-fd000000000000000000000000000001-65535-own1-max4294967295-room4294967295-e65535" },
+	{ { .to = { .family = AF_INET },
+	    .own = 1,
+	    .max = 1000,
+	    .tokens = 969,
+	    .room = 31,
+	    .epoch = 7 },
+	  "gate4-00000000-0-own1-max1000-tokens969-room31-e7" },
 	{ { .to = { .family = AF_INET }, .own = 1, .max = 1, .room = 1 },
 	  "gate4-00000000-0-own1-max1-room1-e0" },
 };

@@ -121,7 +121,7 @@ static void settle_limits(struct service *s)
 /* As plan/effective.h makes them. */
 static void random_limits(struct service *s)
 {
-	s->control.limit = rnd(4) ? LIMIT_FAST : LIMIT_EXACT;
+	s->control.limit = rnd(4) ? LIMIT_FAST : rnd(2) ? LIMIT_EXACT : LIMIT_BUDGET;
 	s->control.max_connections = rnd(6) ? 0 : 1 + rnd(2);
 	s->control.max_connections_per_client = rnd(6) ? 0 : 1 + rnd(2);
 	for (size_t i = 0; i < s->n_backends; i++) {
@@ -131,6 +131,7 @@ static void random_limits(struct service *s)
 		b->is_overflow = rnd(5) == 0;
 		if (rnd(2) && b->max_connections) {
 			b->gate_of = b->max_connections;
+			b->tokens = rnd(2) ? rnd(b->max_connections) : 0;
 			b->room = 1 + rnd(b->max_connections);
 			b->epoch = (uint16_t)rnd(3);
 		}
