@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 
+from namespaces import wait_for
+
 # Decides within some 100 ms; the bounds of the tests are far longer.
 FAST = {"interval_ms": 50, "timeout_ms": 300, "rise": 2, "fall": 2}
 
@@ -57,6 +59,16 @@ def refuse(lab, short, port=8080):
     lab.nft_load("table inet refuse { chain in { type filter hook input priority 0; "
                  "tcp dport %d reject with tcp reset; }; }" % port, ns=short)
     return lambda: lab.nft("delete", "table", "inet", "refuse", ns=short)
+
+
+def wait_who_answers(lab, wanted):
+    """A state is told before the kernel has what follows from it: until just these backends serve."""
+    def is_so():
+        try:
+            return who_answers(lab) == wanted
+        except OSError:
+            return False
+    wait_for(is_so, 10, "answers of %s" % sorted(wanted))
 
 
 def who_answers(lab, n=12, **kw):

@@ -12,7 +12,7 @@ import pytest
 
 from api_testing import CheckedApi
 from conftest import config, listener, service, web
-from health_testing import blackholed, check, events_of, frozen, refuse, wait_state, who_answers
+from health_testing import blackholed, check, events_of, frozen, refuse, wait_state, wait_who_answers, who_answers
 from lab import VIP, find_program
 from namespaces import wait_for
 from probe_servers import Script
@@ -75,10 +75,10 @@ def test_initially_down(lab, start):
     finally:
         lab.nft("delete", "table", "inet", "slow", ns="b1")
     wait_state(d, "b1", "up")
-    assert who_answers(lab) == {"b1"}
+    wait_who_answers(lab, {"b1"})
     d.api.must("PUT", "/v1/services/web/backends/b2", {"address": lab.backend_addr("b2"), "port": 8080})
     wait_state(d, "b2", "up")
-    assert who_answers(lab) == {"b1", "b2"}
+    wait_who_answers(lab, {"b1", "b2"})
 
 
 def test_override(lab, start):
