@@ -297,12 +297,12 @@ TESTS += %D%/test_threshold
 
 check_PROGRAMS += %D%/test_admission
 TESTS += %D%/test_admission
-%C%_test_admission_SOURCES = %D%/test_admission.c %D%/walk.h
+%C%_test_admission_SOURCES = %D%/test_admission.c %D%/gate_testing.h %D%/walk.h
 %C%_test_admission_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_admission_LDADD = libfnat.la $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_tokens
 TESTS += %D%/test_tokens
-%C%_test_tokens_SOURCES = %D%/test_tokens.c %D%/walk.h
+%C%_test_tokens_SOURCES = %D%/test_tokens.c %D%/gate_testing.h %D%/walk.h
 %C%_test_tokens_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_tokens_LDADD = libfnat.la $(CHECK_LIBS)

@@ -16,11 +16,7 @@
 #define CONNS_MAX 400
 #define STEPS     (200000 / WALK_SHARE)
 
-/* Who has a connection, and who counts it. */
-struct conn {
-	bool lives, is_own;
-	int counted_by; /* epoch of the gate in whose list it is, or -1 */
-};
+#include "gate_testing.h" /* with CONNS_MAX */
 
 struct world {
 	struct backend backend;
@@ -37,58 +33,24 @@ struct world {
 	uint64_t n_admitted, n_opened;
 };
 
-static uint32_t state_of_rnd = 1;
-
-static uint32_t rnd(uint32_t n)
-{
-	state_of_rnd = state_of_rnd * 1664525u + 1013904223u;
-	return (state_of_rnd >> 8) % n;
-}
-
-static uint32_t count_own(const struct world *w)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		n += w->conns[i].lives && w->conns[i].is_own;
-	return n;
-}
-
-static uint32_t list_of(const struct world *w, int epoch)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		n += w->conns[i].lives && w->conns[i].counted_by == epoch;
-	return n;
-}
-
 /* A connection tries the gate; when it is full it goes elsewhere, and stays in the list. */
 static void arrive(struct world *w, int gate, uint32_t room)
 {
-	struct conn *c = NULL;
+	struct conn *c = free_place(w->conns);
 
-	for (size_t i = 0; i < CONNS_MAX && !c; i++)
-		c = w->conns[i].lives ? NULL : &w->conns[i];
 	if (!c || gate < 0)
 		return;
 	*c = (struct conn){ .lives = true, .counted_by = gate };
-	c->is_own = list_of(w, gate) <= room;
+	c->is_own = list_of(w->conns, gate) <= room;
 	w->n_admitted += c->is_own;
 	if (!c->is_own)
 		w->has_refused = true;
 }
 
-static void end_some(struct world *w, uint32_t n)
-{
-	for (; n > 0; n--)
-		w->conns[rnd(CONNS_MAX)].lives = false;
-}
-
 /* What fnatd thinks: behind, or off. */
 static uint32_t guess(const struct world *w)
 {
-	uint32_t own = count_own(w);
+	uint32_t own = count_own(w->conns);
 
 	switch (rnd(6)) {
 	case 0:
@@ -118,7 +80,7 @@ static void daemon_acts(struct world *w)
 	}
 	if (!admission_may_count(&w->a, &w->backend, guess(w), w->now_ms))
 		return;
-	if (admission_counted(&w->a, &w->backend, count_own(w), w->now_ms)) {
+	if (admission_counted(&w->a, &w->backend, count_own(w->conns), w->now_ms)) {
 		w->gate = w->a.epoch;
 		w->room = w->a.room;
 		w->has_refused = false;
@@ -149,7 +111,7 @@ static void step(struct world *w)
 	if (w->now_ms < w->late_ms && rnd(4) == 0)
 		arrive(w, w->late_gate, w->room);
 	if (rnd(3) == 0)
-		end_some(w, rnd(rnd(50) ? 20 : CONNS_MAX));
+		end_some(w->conns, rnd(rnd(50) ? 20 : CONNS_MAX));
 	daemon_acts(w);
 }
 
@@ -167,11 +129,11 @@ START_TEST(test_never_more)
 
 		if (i % 5000 == 4999) {
 			reconfigure(&w);
-			before = count_own(&w);
+			before = count_own(w.conns);
 			settled_ms = w.now_ms + ADMISSION_GRACE_MS;
 		}
 		step(&w);
-		own = count_own(&w);
+		own = count_own(w.conns);
 		/* What a lower limit found already there, or on its way, may only become less. */
 		before = w.now_ms < settled_ms || own < before ? own : before;
 		ck_assert_msg(own <= w.backend.max_connections || own <= before,

@@ -15,16 +15,12 @@
 #define CONNS_MAX 900
 #define STEPS     (60000 / WALK_SHARE)
 
+#include "gate_testing.h" /* with CONNS_MAX */
+
 /* A gate as the kernel has it. */
 struct kernel_gate {
 	int epoch; /* -1: none */
 	uint32_t tokens, used, reserve;
-};
-
-struct conn {
-	bool lives, is_own, is_seen; /* by the count that goes on */
-	int counted_by;              /* epoch of the gate in whose list it is, or -1 */
-	uint64_t visible_ms;         /* in conntrack since */
 };
 
 struct world {
@@ -41,39 +37,11 @@ struct world {
 	uint64_t n_admitted, n_renewed, n_opened;
 };
 
-static uint32_t state_of_rnd = 1;
-
-static uint32_t rnd(uint32_t n)
-{
-	state_of_rnd = state_of_rnd * 1664525u + 1013904223u;
-	return (state_of_rnd >> 8) % n;
-}
-
-static uint32_t count_own(const struct world *w)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		n += w->conns[i].lives && w->conns[i].is_own;
-	return n;
-}
-
-static uint32_t list_of(const struct world *w, int epoch)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		n += w->conns[i].lives && w->conns[i].counted_by == epoch;
-	return n;
-}
-
 /* What it does is in conntrack within so many ms. */
 static void arrive(struct world *w, struct kernel_gate *g, uint64_t within_ms)
 {
-	struct conn *c = NULL;
+	struct conn *c = free_place(w->conns);
 
-	for (size_t i = 0; i < CONNS_MAX && !c; i++)
-		c = w->conns[i].lives ? NULL : &w->conns[i];
 	if (!c || g->epoch < 0)
 		return;
 	*c = (struct conn){ .lives = true,
@@ -84,15 +52,9 @@ static void arrive(struct world *w, struct kernel_gate *g, uint64_t within_ms)
 		c->is_own = true;
 	} else {
 		c->counted_by = g->epoch;
-		c->is_own = list_of(w, g->epoch) <= g->reserve;
+		c->is_own = list_of(w->conns, g->epoch) <= g->reserve;
 	}
 	w->n_admitted += c->is_own;
-}
-
-static void end_some(struct world *w, uint32_t n)
-{
-	for (; n > 0; n--)
-		w->conns[rnd(CONNS_MAX)].lives = false;
 }
 
 static void commit(struct world *w, struct kernel_gate to)
@@ -146,7 +108,7 @@ static void end_count(struct world *w)
 
 static void act(struct world *w)
 {
-	uint32_t own = count_own(w), open = rnd(4) ? own : own / 2 + rnd(own + 1);
+	uint32_t own = count_own(w->conns), open = rnd(4) ? own : own / 2 + rnd(own + 1);
 	uint64_t used = rnd(4) ? w->gate.used : rnd(w->gate.used + 20);
 
 	if (w->commit_ms || w->now_ms < w->stopped_ms)
@@ -180,7 +142,7 @@ static void step(struct world *w)
 	if (w->now_ms < w->late_ms && rnd(4) == 0)
 		arrive(w, &w->late, w->late_ms - w->now_ms);
 	if (rnd(3) == 0)
-		end_some(w, rnd(rnd(50) ? 20 : CONNS_MAX));
+		end_some(w->conns, rnd(rnd(50) ? 20 : CONNS_MAX));
 	act(w);
 }
 
@@ -197,7 +159,7 @@ START_TEST(test_never_more)
 		uint32_t own;
 
 		step(&w);
-		own = count_own(&w);
+		own = count_own(w.conns);
 		ck_assert_msg(own <= limits[_i], "step %d: %u of %u", i, own, limits[_i]);
 		w.most = own > w.most ? own : w.most;
 	}
