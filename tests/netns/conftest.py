@@ -73,9 +73,11 @@ def lab(session_lab):
     and 5300 (lab.udp), TCP on 9000 (lab.tcp)."""
     session_lab.daemons = []
     first = session_lab.process_count()
+    session_lab.keep_sysctls()
     yield session_lab
     end(session_lab.daemons)
     session_lab.end_processes(first)
+    session_lab.restore_sysctls()
     clean(session_lab)
 
 
@@ -84,8 +86,6 @@ def loose(lab):
     """As the kernel comes: a segment in the middle of a connection gets to the rules."""
     name = "net/netfilter/nf_conntrack_tcp_loose"
     lab.sysctl("lb", {name: 1})
-    yield
-    lab.sysctl("lb", {name: 0})
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ class Lab:
         self.prefix = prefix or "%s%d-%d-" % (PREFIX, os.getpid(), next(_numbers))
         self.n_backends, self.n_clients, self.pool_size, self.mtu = backends, clients, pool_size, mtu
         self.backends = ["b%d" % i for i in range(1, backends + 1)]
-        self._names, self._procs, self._servers, self._closers = [], [], [], []
+        self._names, self._procs, self._servers, self._closers, self._values_before = [], [], [], [], {}
         self.dir = tempfile.mkdtemp(prefix=self.prefix)
         self.is_open = True
         _open_labs.append(self)
@@ -156,8 +156,20 @@ class Lab:
         with self.ns(short):
             for key, value in values.items():
                 with contextlib.suppress(FileNotFoundError, PermissionError):
-                    with open("/proc/sys/" + key, "w") as f:
+                    with open("/proc/sys/" + key, "r+") as f:
+                        self._values_before.setdefault((short, key), f.read().strip())
+                        f.seek(0)  # elsewhere the kernel takes no number
                         f.write(str(value))
+
+    def keep_sysctls(self):
+        """What they are now is what restore_sysctls() goes back to."""
+        self._values_before.clear()
+
+    def restore_sysctls(self):
+        changed, self._values_before = self._values_before, {}
+        for (short, key), value in changed.items():
+            self.sysctl(short, {key: value})
+        self._values_before.clear()
 
     def _lb_batch(self):
         c = [

@@ -68,9 +68,8 @@ class Client:
 @pytest.fixture
 def serve(lab, start):
     """serve("--option", ...): a daemon whose socket others can reach."""
-    os.chmod(lab.dir, 0o711)
-    yield lambda *args: start(web(lab), *args)
-    os.chmod(lab.dir, 0o700)
+    os.chmod(lab.dir, 0o755)
+    return lambda *args: start(web(lab), *args)
 
 
 def mode(path):

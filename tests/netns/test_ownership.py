@@ -225,8 +225,10 @@ def test_without_privileges(lab, start):
 
     for path in (lab.dir, lab.path("unprivileged.json")):
         os.chmod(path, 0o755)
+    os.mkdir(lab.path("unprivileged"))
+    os.chown(lab.path("unprivileged"), 65534, 65534)
     r = lab.run("lb", ["setpriv", "--reuid=65534", "--clear-groups", find_program("fnatd"),
-                       "--foreground", "--socket", "/tmp/%s.sock" % lab.prefix, "--state-dir",
-                       "/tmp/%s.state" % lab.prefix, "--config", lab.path("unprivileged.json")], check=False, timeout=10)
+                       "--foreground", "--socket", lab.path("unprivileged/sock"), "--state-dir",
+                       lab.path("unprivileged/state"), "--config", lab.path("unprivileged.json")], check=False, timeout=10)
     assert r.returncode == 1 and "CAP_NET_ADMIN" in r.stderr, r
     assert tables(lab) == []
