@@ -163,7 +163,7 @@ START_TEST(test_never_more)
 		ck_assert_msg(own <= limits[_i], "step %d: %u of %u", i, own, limits[_i]);
 		w.most = own > w.most ? own : w.most;
 	}
-	ck_assert_uint_gt(w.n_renewed, 50);
+	ck_assert_uint_gt(w.n_renewed, 20 / WALK_SHARE);
 	ck_assert_uint_gt(w.n_admitted, STEPS / 8);
 	ck_assert_uint_gt(w.most, limits[_i] * 3 / 4);
 }
