@@ -14,6 +14,7 @@ import pytest
 
 import burst
 from conftest import config, listener, service
+from daemon import is_sanitized
 from lab import VIP, VIP2, VIP6, find_program, wait_for
 
 SUMS = ("conns", "inpkts", "outpkts", "inbytes", "outbytes")
@@ -397,6 +398,7 @@ def test_a_burst_while_the_daemon_is_stopped(lab, flooded):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(is_sanitized(), reason="the kernel's work beside an fnatd that is stopped: no sanitizer sees any of it")
 def test_a_burst_costs_what_it_does_without_the_daemon(lab, flooded, echoing):
     """Events for one who does not read do not slow down what makes them. CPU time of who sends and answers, where
     nothing else runs 1.0 to 1.1 times what it is without: `make bench`."""
