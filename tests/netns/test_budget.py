@@ -53,6 +53,11 @@ def occupancy(api):
     return {o["address"]: o for o in found["occupancy"]}
 
 
+def insert_failed(api):
+    """The kernel counts as long as the namespace is there: what earlier tests saw is in it."""
+    return api.must("GET", "/v1/stats").json["insert_failed"]
+
+
 def fill(api, flows, level):
     """Until some address is there: returns it."""
     flows.many(max(0, 110 - flows.n))
@@ -73,6 +78,7 @@ def test_full_address_gets_no_new_flows(lab, start, follow, family):  # noqa: F8
     d = start(config(lab, family))
     api = CheckedApi(d.socket)
     events = follow(d.socket)
+    before = insert_failed(api)
     flows = Flows(lab, family)
     local = fill(api, flows, "warn")
     assert not detours(lab), "at 80 % nothing is to go another way"
@@ -83,7 +89,7 @@ def test_full_address_gets_no_new_flows(lab, start, follow, family):  # noqa: F8
     # Every new one is answered, from the other address.
     assert local not in flows.many(15)
     assert occupancy(api)[local]["used"] == used
-    assert api.must("GET", "/v1/stats").json["insert_failed"] == 0
+    assert insert_failed(api) == before
     seen = [events.event() for _ in range(2)]
     while seen[-1]["to"] != "full":
         seen.append(events.event())
@@ -138,9 +144,10 @@ def test_nobody_left(lab, start, follow):  # noqa: F811
     while e["to"] != "full":
         e = events.event()
     assert e["addresses_left"] == 0
+    before = insert_failed(api)
     with pytest.raises(TimeoutError):
         lab.udp_ask("client", VIP, 53, (lab.client_addr(3), 60000), timeout=0.3)
-    assert api.must("GET", "/v1/stats").json["insert_failed"] >= 1
+    assert insert_failed(api) > before
     d.wait_log(r"new connections were dropped by conntrack \(insert_failed\)")
     text = api.get("/metrics").text
     assert 'fnat_pool_ports_used{pool="lan",address="10.1.0.50",backend="10.1.0.11:53",' \
