@@ -117,7 +117,7 @@ def test_without_the_daemon(lab, again, echo, how):  # noqa: F811
         d.proc.send_signal(signal.SIGCONT)
     else:
         d = again("tokens", cfg).wait_ready()
-    wait_for(lambda: room(d, "b1") > 900, 5, "new tokens")
+    wait_for(lambda: room(d, "b1") > 900, 20, "new tokens")
     assert by(flood(lab, first=3 * FLOWS))[0] > 900
     assert living(lab, "b1") <= 1000
 
@@ -137,7 +137,7 @@ def test_a_restart_goes_on(lab, again, echo):  # noqa: F811
     d.kill()
     end(lab, "b1")
     d = again("tokens", cfg).wait_ready()
-    wait_for(lambda: room(d, "b1") > 900, 5, "new tokens")
+    wait_for(lambda: room(d, "b1") > 900, 20, "new tokens")
     flood(lab, first=3 * FLOWS)
     assert 900 < living(lab, "b1") <= 1000
 
