@@ -42,12 +42,17 @@ class Faults:
         self.lab, self.daemon, self.port, self.undo = lab, daemon, port, {}
 
     def set(self, names):
-        """These are down and no other; once that is known."""
+        """These are down and no other; once that is known. Who goes down is down before anybody comes back: what a
+        service does may depend on the order."""
         for name in set(names) - set(self.undo):
             self.undo[name] = refuse(self.lab, name, self.port)
+        self._wait(set(self.undo))
         for name in set(self.undo) - set(names):
             self.undo.pop(name)()
-        wait_for(lambda: self._down() == set(names), 20, "down: %s" % sorted(names))
+        self._wait(set(names))
+
+    def _wait(self, names):
+        wait_for(lambda: self._down() == names, 20, "down: %s" % sorted(names))
 
     def _down(self):
         backends = self.daemon.api.get("/v1/services/web/health").json["backends"]
