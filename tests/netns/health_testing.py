@@ -43,12 +43,15 @@ def blackholed(lab, short):
 
 
 def events_of(daemon, quiet_s=0.5):
-    """The events so far."""
+    """The events so far: what comes with the answer, however long that takes."""
     data = b""
     with socket.socket(socket.AF_UNIX) as s, contextlib.suppress(socket.timeout):
-        s.settimeout(quiet_s)
+        s.settimeout(20)
         s.connect(daemon.socket)
         s.sendall(b"GET /v1/events?since=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        while b"\r\n\r\n" not in data:
+            data += s.recv(65536)
+        s.settimeout(quiet_s)
         while True:
             data += s.recv(65536)
     return [json.loads(line) for line in data.decode().splitlines() if line.startswith('{"event"')]
@@ -61,6 +64,11 @@ def refuse(lab, short, port=8080):
     return lambda: lab.nft("delete", "table", "inet", "refuse", ns=short)
 
 
+def has_slots(lab, name):
+    """Does the kernel send new connections to SERVICE/BACKEND?"""
+    return 'comment "%s"' % name in lab.nft("list", "table", "inet", "fnat")
+
+
 def wait_who_answers(lab, wanted):
     """A state is told before the kernel has what follows from it: until just these backends serve."""
     def is_so():
@@ -69,6 +77,14 @@ def wait_who_answers(lab, wanted):
         except OSError:
             return False
     wait_for(is_so, 10, "answers of %s" % sorted(wanted))
+
+
+def timed_out(waiting_for, timeout_ms=FAST["timeout_ms"]):
+    """The reason of a check that had no answer in its time, with how long it took: no less than that, and on a busy machine
+    more. For patterns."""
+    digits = str(timeout_ms)
+    assert digits[1:] == "00"
+    return "timeout, %s, ([%s-9][0-9]{2}|[0-9]{4,}) ms" % (waiting_for, digits[0])
 
 
 def who_answers(lab, n=12, **kw):

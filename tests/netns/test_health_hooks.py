@@ -10,7 +10,7 @@ import time
 import pytest
 
 from conftest import web
-from health_testing import check, refuse, wait_state, who_answers
+from health_testing import check, refuse, wait_state, wait_who_answers, who_answers
 from namespaces import wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -151,7 +151,7 @@ def test_restart(lab, start):
     finally:
         lab.nft("delete", "table", "inet", "hole", ns="b2")
     d.wait_log("web/b2 unknown -> up", 20)
-    assert who_answers(lab, 30) == {"b1", "b2", "b3"}
+    wait_who_answers(lab, {"b1", "b2", "b3"})
 
 
 def test_restart_without_the_check(lab, start):

@@ -9,7 +9,7 @@ import pytest
 
 from api_testing import CheckedApi
 from conftest import web
-from health_testing import blackholed, check, events_of, frozen, refuse, wait_state, who_answers
+from health_testing import blackholed, check, events_of, frozen, refuse, wait_state, wait_who_answers, who_answers
 from lab import VIP
 from namespaces import wait_for
 from probe_servers import Authority, Script, Web, silent
@@ -106,7 +106,7 @@ def test_agent(lab, start, agent):
         assert of(d)["weight"] == 1
         agent("maint\n")
         wait_state(d, "b1", "disabled", "maint")
-        assert who_answers(lab) == {"b2"}
+        wait_who_answers(lab, {"b2"})
         agent("READY 100% DOWN # disk is full\r\nmore")
         wait_state(d, "b1", "down", "the agent says: READY 100% DOWN # disk is full")
         agent("200%\n")
@@ -115,7 +115,7 @@ def test_agent(lab, start, agent):
         agent("up maxconn:7 load:3\n")
         wait_state(d, "b1", "up", "up maxconn:7 load:3")
         wait_for(lambda: of(d).get("warning") == 'the agent says "load:3", which is unknown', 10)
-        assert who_answers(lab) == {"b1", "b2"}
+        wait_who_answers(lab, {"b1", "b2"})
 
 
 def test_agent_that_is_gone(lab, start, agent):
@@ -170,19 +170,19 @@ def beside(lab, start, agent):
 def test_agent_beside_a_check(lab, beside, agent):
     """It lowers the weight, drains, takes out of use, and what it says is told; one that refuses changes nothing."""
     d = beside
-    assert who_answers(lab) == {"b1", "b2"}
+    wait_who_answers(lab, {"b1", "b2"})
     agent("30%\n")
     d.wait_log("web/b1 weight 3 .the agent says: 30%")
     wait_for(lambda: [lab.ask("client", VIP).backend for _ in range(13)].count("b1") == 3, 10)
     agent("drain\n")
     wait_state(d, "b1", "draining", "the agent says: drain")
-    wait_for(lambda: who_answers(lab) == {"b2"}, 10)
+    wait_who_answers(lab, {"b2"})
     assert not of(d)["down"] and of(d)["weight"] == 0 and of(d)["agent"]["order"] == "drain"
     agent("maint\n")
     wait_state(d, "b1", "disabled", "the agent says: maint")
     agent("ready 100%\n")
     wait_state(d, "b1", "up", "the agent says: ready 100%")
-    wait_for(lambda: who_answers(lab) == {"b1", "b2"}, 10)
+    wait_who_answers(lab, {"b1", "b2"})
     events = [e for e in events_of(d) if e["type"] == "backend_state" and e["backend"] == "b1"]
     assert [(e["state"], e["down"]) for e in events[1:]] == [("draining", False), ("disabled", True), ("up", False)]
     assert of(d, "b2")["state"] == "up" and of(d, "b2")["agent"]["ok"] == 0 and not of(d, "b2")["agent"]["down"]
@@ -195,7 +195,7 @@ def test_agent_says_down(lab, beside, agent, word):
     d = beside
     agent(word + "\n")
     wait_state(d, "b1", "down", "the agent says: " + word)
-    wait_for(lambda: who_answers(lab) == {"b2"}, 10)
+    wait_who_answers(lab, {"b2"})
     agent("100%\n")
     wait_for(lambda: of(d)["agent"].get("weight_percent") == 100, 10)
     with frozen(agent.proc):
@@ -211,7 +211,7 @@ def test_agent_says_down(lab, beside, agent, word):
     finally:
         allow()
     d.wait_log("web/b1 going_up -> up .connected")
-    assert who_answers(lab) == {"b1", "b2"}
+    wait_who_answers(lab, {"b1", "b2"})
 
 
 def test_agent_that_goes_changes_nothing(lab, beside, agent):
@@ -244,7 +244,7 @@ def test_agent_over_changes(lab, beside, agent):
     d.api.must("PATCH", "/v1/services/web", {"agent": None})
     wait_state(d, "b1", "up", "configured")
     assert "agent" not in of(d) and of(d)["ok"] >= n
-    assert who_answers(lab) == {"b1", "b2"}
+    wait_who_answers(lab, {"b1", "b2"})
 
 
 def test_agent_over_a_restart(lab, start, beside, agent):
