@@ -70,9 +70,9 @@ def test_intervals(lab, start):
         check("tcp", fall=4, jitter_percent=0), interval_ms=1000, fast_interval_ms=100, down_interval_ms=600)))
 
     def times(result):
-        """When it had it, in ms, oldest first."""
+        """When it was asked for each of them, in ms, oldest first: a result may be late on a busy machine."""
         results = d.api.get("/v1/services/web/health").json["backends"]["b1"]["results"]
-        return [r["time_ms"] for r in reversed(results) if r["result"] == result]
+        return [r["time_ms"] - r["duration_us"] / 1000 for r in reversed(results) if r["result"] == result]
 
     def gaps(of):
         return [b - a for a, b in zip(of, of[1:])]
@@ -85,7 +85,7 @@ def test_intervals(lab, start):
     finally:
         allow()
     print("up %s, then %s ms" % (gaps(up), gaps(failed)))
-    # From start to start; what a check takes, when the machine is busy, moves the times of results.
-    assert min(gaps(up)) >= 900
-    assert min(gaps(failed)[:3]) >= 50 and sorted(gaps(failed)[:3])[1] < 500
-    assert min(gaps(failed)[3:]) >= 500 and min(gaps(failed)[3:]) < 900
+    # Never earlier than that, by these clocks; later when the machine is busy.
+    assert min(gaps(up)) >= 990
+    assert min(gaps(failed)[:3]) >= 90 and min(gaps(failed)[:3]) < 500
+    assert min(gaps(failed)[3:]) >= 590 and min(gaps(failed)[3:]) < 900
