@@ -76,13 +76,14 @@ def test_top(lab, again, top):
         assert lab.http("client", VIP)[0] == 200
     t = top(d, "-w", "1")
     assert "INPPS" in t.wait("^SERVICE")
+    assert "q quit" in t.wait("q quit")  # drawn last
     lines = t.lines()
     assert len(lines) == 24 and all(len(x) <= 80 for x in lines)
     assert "q quit" in lines[-1] and lines[0].startswith("fnat")
     # Totals, sorted by connections: web first. By the name: echo first, and the other way round.
     t.keys("t")
     assert re.match(r"web +3 ", t.wait(r"^web +3 "))
-    assert names(t)[0] == "web" and len(names(t)) == 8
+    wait_for(lambda: names(t)[0] == "web" and len(names(t)) == 8, what="all rows")
     t.keys("n")
     wait_for(lambda: names(t)[0] == "echo", what="sorted by the name")
     t.keys("r")
@@ -102,7 +103,7 @@ def test_top(lab, again, top):
     assert "TIMED-OUT" in t.wait("^SERVICE.*TIMED-OUT")
     t.resize(120, 30)
     t.wait("FAILED")
-    assert len(names(t)) == 8
+    wait_for(lambda: len(names(t)) == 8, what="all rows")
     check_restart(lab, again, top, d, t, cfg)
 
 
