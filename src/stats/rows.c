@@ -404,16 +404,22 @@ static const struct backend *backend_again(const struct service *after, const st
 	return backend_like(after, &b->row.key);
 }
 
+/* By its name: the model may have another value of the service than the one that is followed. */
+static bool has_listener(const struct model *m, const struct listener_row *l)
+{
+	const struct service *config = model_listener(m, &l->at);
+
+	return config && strcmp(config->name, l->service->config->name) == 0;
+}
+
 /* True: it is configured, in this service. */
 static bool is_configured(const struct model *m, const struct row *row)
 {
-	const struct listener_row *l = (const struct listener_row *)row;
-
 	switch (row->kind) {
 	case STATS_SERVICE:
 		return true;
 	case STATS_LISTENER:
-		return model_listener(m, &l->at) == l->service->config;
+		return has_listener(m, (const struct listener_row *)row);
 	case STATS_BACKEND:
 		return ((const struct backend_row *)row)->config != NULL;
 	case STATS_POOL_ADDRESS: {
