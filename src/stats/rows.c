@@ -404,6 +404,27 @@ static const struct backend *backend_again(const struct service *after, const st
 	return backend_like(after, &b->row.key);
 }
 
+/* One that has no port of its own any more has one row for all ports, see backend_get(). */
+static void backend_lose_port(struct rows *r, struct backend_row *b)
+{
+	struct row_key key = b->row.key;
+
+	key.port = 0;
+	if (backend_find(r, &key)) {
+		row_free(r, &b->row);
+		return;
+	}
+	index_del(r, &b->row);
+	index_add(r, &b->row, &key);
+}
+
+static void backend_follow(struct rows *r, struct backend_row *b, const struct service *after)
+{
+	backend_configure(b, backend_again(after, b));
+	if (b->config && b->config->port == 0 && b->row.key.port != 0)
+		backend_lose_port(r, b);
+}
+
 /* By its name: the model may have another value of the service than the one that is followed. */
 static bool has_listener(const struct model *m, const struct listener_row *l)
 {
@@ -464,13 +485,12 @@ static void service_changed(struct rows *r, const struct model *m, struct servic
 {
 	const struct service *before = s->config;
 	struct pool_row *pool = s->pool;
-	struct row *row;
+	struct row *row, *next;
 
-	for (row = LIST_FIRST(&s->children); row; row = LIST_NEXT(row, sibling)) {
-		struct backend_row *b = (struct backend_row *)row;
-
+	for (row = LIST_FIRST(&s->children); row; row = next) {
+		next = LIST_NEXT(row, sibling);
 		if (row->kind == STATS_BACKEND)
-			backend_configure(b, backend_again(after, b));
+			backend_follow(r, (struct backend_row *)row, after);
 	}
 	HASH_DEL(r->services, s);
 	service_configure(s, after);

@@ -4,6 +4,9 @@
 
 #include "stats_fixture.h"
 
+#define A_PORT80  "\"a\":{\"address\":\"10.1.0.11\",\"port\":80}"
+#define A_NO_PORT "\"a\":{\"address\":\"10.1.0.11\"}"
+
 static uint64_t at = 1000 * S;
 
 static void list(const struct flow *f)
@@ -28,6 +31,11 @@ static uint64_t conns_of_listener(void)
 				    .protocol = IPPROTO_TCP };
 
 	return stats_of_listener(w.s, &l).shown[SUM_CONNS];
+}
+
+static uint64_t conns_of_a(void)
+{
+	return stats_of_backend(w.s, "web", world_backend(&w, "web", "a")).shown[SUM_CONNS];
 }
 
 /* The service with other backends; in the model at once. */
@@ -75,6 +83,33 @@ START_TEST(test_a_listing_ends_when_the_model_has_what_is_not_followed_yet)
 }
 END_TEST
 
+START_TEST(test_a_backend_whose_port_is_the_listeners)
+{
+	struct flow f = make_flow(FLOW_DESTROY, 3, 100);
+
+	f.backend.port = 80;
+	world_service(&w, "web", WEB_OF(L80, A_PORT80));
+	feed(&f);
+	rest();
+	ck_assert_uint_eq(conns_of_a(), 1);
+	world_service(&w, "web", WEB_OF(L80, A_NO_PORT));
+	feed(&f);
+	rest();
+	ck_assert_uint_eq(conns_of_a(), 2);
+	/* Back, while a connection lives. */
+	f.kind = FLOW_LISTED;
+	list(&f);
+	world_service(&w, "web", WEB_OF(L80, A_PORT80));
+	list(&f);
+	ck_assert_uint_eq(conns_of_a(), 1);
+	/* And again, with what counted apart so far. */
+	world_service(&w, "web", WEB_OF(L80, A_NO_PORT));
+	list(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", world_backend(&w, "web", "a")).open, 1);
+	ck_assert_uint_eq(stats_self(w.s).n_rows, 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("stats rows");
@@ -83,6 +118,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_a_change_is_followed_when_the_model_has_the_next_one);
 	tcase_add_test(t, test_a_listing_ends_when_the_model_has_what_is_not_followed_yet);
+	tcase_add_test(t, test_a_backend_whose_port_is_the_listeners);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
