@@ -16,6 +16,7 @@ import pytest
 
 from api_testing import POOL, SERVICE, api, listener, problem, web  # noqa: F401
 from daemon import Api, is_sanitized
+from namespaces import wait_for
 
 
 def big_config(n):
@@ -304,7 +305,7 @@ def test_requests_at_the_end_are_answered(web):
     threads = [threading.Thread(target=change) for _ in range(4)]
     for t in threads:
         t.start()
-    time.sleep(0.3)
+    wait_for(lambda: len(answers) > 20, 20, "answers")
     assert web.daemon.stop() == 0
     for t in threads:
         t.join()

@@ -109,9 +109,9 @@ def test_apply_and_confirm(daemon, lab):
 
 def test_what_is_not_confirmed_comes_back(daemon, lab):
     path = lab.write_config(web(lab, scheduler="sh"), "new.json")
-    code, text = on_terminal(daemon, "apply", path, "--confirm", "1")
+    code, text = on_terminal(daemon, "apply", path, "--confirm", "2")
     assert code == OK and "comes back in" in text and "`fnatctl confirm`" in text
-    wait_for(lambda: ok(daemon, "service", "show", "web")["scheduler"] == "wrr", 5, "the way back")
+    wait_for(lambda: ok(daemon, "service", "show", "web")["scheduler"] == "wrr", 10, "the way back")
 
 
 @pytest.mark.parametrize("change,undone", [
@@ -124,10 +124,15 @@ def test_what_is_not_confirmed_comes_back(daemon, lab):
 def test_one_object_to_be_confirmed(daemon, change, undone):
     get = lambda: ok(daemon, "service", "show", "web")  # noqa: E731
     assert undone(get())
-    done = ok(daemon, *change, "--confirm", "1")
+    first = generation(daemon)
+    done = ok(daemon, *change, "--confirm", "2")
     assert done["result"] in ("changed", "created", "draining", "removed")
-    assert done["confirm"] is not None and not undone(get())
-    wait_for(lambda: undone(get()), 5, "the way back")
+    assert done["confirm"] is not None and done["generation"] == first + 1
+    wait_for(lambda: generation(daemon) == first + 2, 10, "the way back")
+    assert undone(get())
+    # As it was in between: what the way back made undone.
+    then = daemon.api.must("GET", "/v1/diff?from=%d&to=%d" % (first, first + 1)).json["changes"]
+    assert len(then) == 1 and not undone(then[0]["after"])
 
 
 def test_confirm_is_refused_as_a_change_is(daemon):
