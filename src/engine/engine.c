@@ -67,8 +67,10 @@ static bool job_settle(struct engine *e, struct job *job)
 	case JOB_RUNTIME:
 		progress_runtime_done(e, job);
 		break;
-	case JOB_START:
 	case JOB_VERIFY:
+		progress_advance(e); /* what became known while there was no table */
+		break;
+	case JOB_START:
 	case JOB_FLUSH:
 	case JOB_RULESET:
 	case JOB_PLACEMENTS:

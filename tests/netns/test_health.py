@@ -37,6 +37,21 @@ def test_down_and_up(lab, start):
     assert d.api.status()["generation"] == 1  # no change of the configuration
 
 
+def test_down_while_the_table_is_flushed(lab, start):
+    """What became known meanwhile is in the table that comes back."""
+    d = start(web(lab, check=check("tcp")))
+    for b in ALL:
+        wait_state(d, b, "up")
+    d.api.must("POST", "/v1/flush")
+    allow = refuse(lab, "b2")
+    try:
+        wait_state(d, "b2", "down", "Connection refused")
+        d.api.must("POST", "/v1/verify")
+        wait_who_answers(lab, ALL - {"b2"})
+    finally:
+        allow()
+
+
 def test_blackhole_is_a_timeout(lab, start):
     d = start(web(lab, check=check("tcp")))
     wait_state(d, "b1", "up")
