@@ -115,6 +115,7 @@ static void look_fast(struct limiter *l, const struct service *s, const struct b
 	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
 
 	at.is_at_limit = threshold_is_full(b, open, w->status.is_full);
+	at.is_uncounted = false;
 	at.gate = (struct gate_runtime){ .of = 0 }; /* what it counted is not all any more */
 	engine_set_runtime(l->engine, s->name, b->name, &at);
 	report(l, s, b, w, at.is_at_limit, open);
@@ -128,9 +129,22 @@ static void close_gate(struct limiter *l, const struct service *s, const struct 
 	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
 
 	at.is_at_limit = true;
+	at.is_uncounted = !w->admission.is_full;
 	w->mark = engine_runtime_mark(l->engine);
 	engine_set_runtime(l->engine, s->name, b->name, &at);
 	schedule(l, HURRY_INTERVAL_MS);
+}
+
+/* It was shut to be counted, and then turned out to be full. */
+static void note_full(struct limiter *l, const struct service *s, const struct backend *b,
+		      const struct watched *w)
+{
+	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
+
+	if (w->admission.state == ADMISSION_OPEN || !w->admission.is_full)
+		return;
+	at.is_uncounted = false;
+	engine_set_runtime(l->engine, s->name, b->name, &at);
 }
 
 static void open_gate(struct limiter *l, const struct service *s, const struct backend *b,
@@ -138,7 +152,7 @@ static void open_gate(struct limiter *l, const struct service *s, const struct b
 {
 	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
 
-	at.is_at_limit = false;
+	at.is_at_limit = at.is_uncounted = false;
 	at.gate = (struct gate_runtime){
 		.to = b->address,
 		.port = b->port,
@@ -208,6 +222,7 @@ static void look_exact(struct limiter *l, const struct limited *s, const struct 
 		close_gate(l, s->config, b, w);
 	if (w->admission.state == ADMISSION_CLOSING && engine_runtime_done(l->engine, w->mark))
 		admission_shut(&w->admission, clock_mono_ms());
+	note_full(l, s->config, b, w);
 	look_at_tokens(l, s, b, w, open);
 	report(l, s->config, b, w, w->admission.is_full, open);
 }
@@ -271,6 +286,7 @@ static void counted(struct limiter *l, struct limited *s, size_t i)
 		   renewal_counted(&w->renewal, &w->admission, b, open, l->count_begun_ms)) {
 		open_gate(l, s->config, b, w);
 	}
+	note_full(l, s->config, b, w);
 	report(l, s->config, b, w, w->admission.is_full, open);
 }
 

@@ -200,8 +200,10 @@ static bool begins_down(const struct service *s)
 /* A gate that nobody knows the count of stays shut. */
 static void apply_gate(struct backend_runtime *at, const struct service *s, const struct backend *b)
 {
-	if (b->max_connections > 0 && !gate_holds(&at->gate, s, b))
-		at->is_at_limit = true;
+	if (b->max_connections == 0 || gate_holds(&at->gate, s, b))
+		return;
+	at->is_uncounted = at->is_uncounted || !at->is_at_limit;
+	at->is_at_limit = true;
 }
 
 /* What health knows, in the terms of effective_service(). */

@@ -210,6 +210,7 @@ struct service {
 	bool has_control;  /* made by service_new(): more than weights decides who is used */
 	uint32_t n_slots;  /* never configured: what plan/effective.h wants; 0: by the weights */
 	bool overflows[2]; /* likewise, IPv4, IPv6: those who come are for backends without room */
+	bool waits[2];     /* likewise: for backends whose connections are being counted */
 	char *text;        /* service_text(); never copied */
 };
 

@@ -318,7 +318,7 @@ bool service_equal(const struct service *a, const struct service *b)
 	    !check_equal(a->agent, b->agent) || !control_equal(&a->control, &b->control) ||
 	    a->n_slots != b->n_slots ||
 	    memcmp(a->overflows, b->overflows, sizeof(a->overflows)) != 0 ||
-	    !persistence_equal(a, b))
+	    memcmp(a->waits, b->waits, sizeof(a->waits)) != 0 || !persistence_equal(a, b))
 		return false;
 	for (size_t i = 0; i < a->n_listeners; i++) {
 		if (listener_cmp(&a->listeners[i], &b->listeners[i]) != 0 ||

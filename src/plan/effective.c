@@ -42,9 +42,9 @@ bool backend_runtime_equal(const struct backend_runtime *a, const struct backend
 {
 	return a->is_down == b->is_down && a->is_up == b->is_up && a->is_weighed == b->is_weighed &&
 	       a->weight == b->weight && a->is_full == b->is_full &&
-	       a->is_at_limit == b->is_at_limit && gate_runtime_equal(&a->gate, &b->gate) &&
-	       a->warm_permille == b->warm_permille && a->has_share == b->has_share &&
-	       a->share == b->share;
+	       a->is_at_limit == b->is_at_limit && a->is_uncounted == b->is_uncounted &&
+	       gate_runtime_equal(&a->gate, &b->gate) && a->warm_permille == b->warm_permille &&
+	       a->has_share == b->has_share && a->share == b->share;
 }
 
 uint16_t slow_start_permille(uint64_t elapsed_ms, uint32_t slow_start_s)
@@ -80,9 +80,10 @@ static bool is_usable(const struct backend *b, const struct backend_runtime *at)
 /* What can be had in one family. */
 struct offers {
 	bool has_normal, has_sorry, has_doubted;
-	bool has_life;                 /* somebody is up, and be it without room ... */
-	bool has_full;                 /* ... for any more connections */
-	uint8_t normal, doubted, full; /* lowest priority */
+	bool has_life;                            /* somebody is up, and be it without room ... */
+	bool has_full;                            /* ... for any more connections */
+	bool has_uncounted;                       /* ... until it is known for how many */
+	uint8_t normal, doubted, full, uncounted; /* lowest priority */
 };
 
 static void offer(bool *has, uint8_t *lowest, uint8_t priority)
@@ -110,6 +111,8 @@ static void look_at(const struct backend *b, const struct backend_runtime *at, s
 		offer(&o->has_normal, &o->normal, b->priority);
 	if (is_crowded(b, at))
 		offer(&o->has_full, &o->full, b->priority);
+	if (is_crowded(b, at) && at->is_uncounted)
+		offer(&o->has_uncounted, &o->uncounted, b->priority);
 	if (!is_meant(b))
 		return;
 	o->has_life = o->has_life || !at->is_down;
@@ -150,9 +153,13 @@ struct standing service_standing(const struct service *s, const struct backend_r
 		} else if (o->has_doubted && !o->has_life && s->control.all_down == ALL_DOWN_OPEN) {
 			out.of[f].serving = SERVING_OPEN;
 			out.of[f].priority = o->doubted;
+		} else if (o->has_uncounted) {
+			out.of[f].serving = SERVING_NORMAL;
+			out.of[f].priority = o->uncounted;
+			out.of[f].waits = true;
 		}
-		out.of[f].overflows =
-			o->has_full && !gives_way && (!o->has_normal || o->full < o->normal);
+		out.of[f].overflows = o->has_full && !gives_way && !out.of[f].waits &&
+				      (!o->has_normal || o->full < o->normal);
 	}
 	return out;
 }
@@ -363,7 +370,8 @@ static bool is_same(const struct service *a, const struct service *b)
 			return false;
 	}
 	return a->n_slots == b->n_slots &&
-	       memcmp(a->overflows, b->overflows, sizeof(a->overflows)) == 0;
+	       memcmp(a->overflows, b->overflows, sizeof(a->overflows)) == 0 &&
+	       memcmp(a->waits, b->waits, sizeof(a->waits)) == 0;
 }
 
 /* Weights of who serves, with what slow start leaves of them; others 0. */
@@ -379,8 +387,10 @@ static void set_weights(struct service *copy, const struct service *s,
 		if (!serves(&standing, &s->backends[i], runtime_of(at, i)))
 			copy->backends[i].weight = 0;
 	}
-	for (int f = 0; f < 2; f++)
+	for (int f = 0; f < 2; f++) {
 		copy->overflows[f] = standing.of[f].overflows;
+		copy->waits[f] = standing.of[f].waits;
+	}
 	set_gates(copy, s, at, &standing);
 	set_warm(copy, at, scheduler_find(s->scheduler));
 }

@@ -13,6 +13,10 @@
  *   open     else, when health says of every other backend with weight that it is down, and
  *            "all_down" is "open": those of the lowest priority, down or not
  *   none     else nobody: the service refuses
+ *
+ * Who is out of use only until its connections have been counted (is_uncounted) serves again in a
+ * moment: where it would be the one that serves, nothing is said to have changed, and packets that
+ * begin connections are dropped, so that clients send them again, instead of refused.
  */
 #ifndef FNAT_PLAN_EFFECTIVE_H
 #define FNAT_PLAN_EFFECTIVE_H
@@ -30,13 +34,14 @@ uint16_t slow_start_permille(uint64_t elapsed_ms, uint32_t slow_start_s);
 
 /* What is known of a backend beyond its configuration. All zero: nothing. */
 struct backend_runtime {
-	bool is_down;     /* health says so: no new connections */
-	bool is_up;       /* health says so: counts where a check begins with down */
-	bool is_weighed;  /* health gives it a weight, see engine/runtime.c: ... */
-	uint32_t weight;  /* ... this one; 0: no new connections */
-	bool is_full;     /* it has as many connections as it may: no new ones */
-	bool is_at_limit; /* the same: max_connections of its own, engine/limiter.h */
-	bool has_share;   /* share is its weight now (load-aware schedulers), else its own */
+	bool is_down;      /* health says so: no new connections */
+	bool is_up;        /* health says so: counts where a check begins with down */
+	bool is_weighed;   /* health gives it a weight, see engine/runtime.c: ... */
+	uint32_t weight;   /* ... this one; 0: no new connections */
+	bool is_full;      /* it has as many connections as it may: no new ones */
+	bool is_at_limit;  /* the same: max_connections of its own, engine/limiter.h ... */
+	bool is_uncounted; /* ... not full, but not yet known to have room */
+	bool has_share;    /* share is its weight now (load-aware schedulers), else its own */
 	/* What the kernel counts of it, engine/limiter.h. */
 	struct gate_runtime {
 		struct addr to; /* of the backend that it is about ... */
@@ -68,6 +73,7 @@ struct standing {
 		enum serving serving;
 		uint8_t priority; /* SERVING_NORMAL, SERVING_OPEN */
 		bool overflows;   /* they serve because others have no room */
+		bool waits;       /* they are about to serve: their connections are being counted */
 	} of[2];                  /* IPv4, IPv6 */
 };
 

@@ -163,7 +163,9 @@ void own_set_full(struct plan *p, const struct service *s, uint8_t family, struc
 {
 	uint16_t own = s->overflows[family_index(family)] ? own_number(p, s->name) : 0;
 
-	if (own > 0)
+	if (s->waits[family_index(family)])
+		*program = (struct program){ .kind = PROGRAM_DROP, .refusal = REFUSAL_DROP };
+	else if (own > 0)
 		*program = (struct program){ .kind = PROGRAM_FULL,
 					     .refusal = program->refusal,
 					     .own = own };

@@ -116,7 +116,10 @@ struct place *place_find(const struct plan *p, const struct place_key *key);
 
 /* Add to the program, which has all but its lane, what is about the service alone. */
 void own_set(struct plan *p, const struct service *s, struct program *program);
-/* Of a service without slots there: those who come are counted, if they come because it is full. */
+/*
+ * Of a service without slots there: those who come are counted, if they come because it is full,
+ * and dropped, whatever it says, if it has slots again in a moment.
+ */
 void own_set_full(struct plan *p, const struct service *s, uint8_t family, struct program *program);
 void own_free(struct plan *p, uint16_t number);
 void own_hint(struct plan *p, const char *service, uint16_t number);

@@ -152,6 +152,18 @@ def test_all_full(lab, start, crowd, limit):
     wait_for(lambda: crowd.open() == "b2", 5, "b2 in use again")
 
 
+def test_a_limit_that_comes_refuses_nobody(lab, start, crowd, limit):
+    """While what there is is being counted, whoever connects is not answered yet; and it is no failure."""
+    d = start(limited(lab, {}, names=["b1", "b2"], limit=limit))
+    assert None not in crowd.open(4)
+    for n in (50, 40):
+        d.api.must("PATCH", "/v1/services/web",
+                   {"backends": {b: {"max_connections": n} for b in ("b1", "b2")}})
+        assert None not in crowd.open(4)
+    wait_open(d, "b1", "b2")
+    assert [e for e in events_of(d) if e["type"] == "serving"] == []
+
+
 def test_a_limit_that_goes(lab, start, crowd, limit):
     d = wait_open(start(limited(lab, {"b1": 2}, names=["b1"], limit=limit)), "b1")
     crowd.open(2)

@@ -19,13 +19,14 @@
 
 #define N_MAX 8
 
-/* "a" is down, "-" nothing, "f" full. */
+/* "d" is down, "-" nothing, "f" full, "u" out of use until it is counted. */
 static void runtime_parse(const char *text, struct backend_runtime *at)
 {
 	for (size_t i = 0; text[i]; i++)
 		at[i] = (struct backend_runtime){
 			.is_down = text[i] == 'd',
-			.is_full = text[i] == 'f',
+			.is_full = text[i] == 'f' || text[i] == 'u',
+			.is_uncounted = text[i] == 'u',
 		};
 }
 
@@ -118,6 +119,43 @@ START_TEST(test_overflows)
 	ck_assert(!overflows(FOUR(""), "--f-"));
 	ck_assert(!overflows(FOUR(""), "ddd-"));
 	ck_assert(!overflows(FOUR(""), "dddf"));
+}
+END_TEST
+
+/* Do those who come wait until somebody has been counted? */
+static bool waits(const char *service, const char *runtime)
+{
+	const struct service *s = service_of("web", service), *out;
+	struct backend_runtime at[N_MAX] = { { 0 } };
+	struct standing standing;
+	bool does;
+
+	runtime_parse(runtime, at);
+	standing = service_standing(s, at, false);
+	out = effective_service(s, at, false);
+	does = out->waits[0];
+	ck_assert_uint_eq(standing.of[0].waits, does);
+	ck_assert(!does ||
+		  (standing.of[0].serving == SERVING_NORMAL && !standing_overflows(&standing)));
+	ck_assert(!out->waits[1]);
+	for (size_t i = 0; does && i < out->n_backends; i++)
+		ck_assert_uint_eq(out->backends[i].weight, 0);
+	service_unref(s);
+	service_unref(out);
+	return does;
+}
+
+START_TEST(test_waits)
+{
+	/* Only where nobody else is there, and not for one that is full indeed. */
+	ck_assert(waits(FOUR(""), "uddd"));
+	ck_assert(waits(FOUR(""), "uffd"));
+	ck_assert(waits(FOUR(",\"all_down\":\"open\""), "uddd"));
+	ck_assert(!waits(FOUR(""), "u---"));
+	ck_assert(!waits(FOUR(""), "uu-d"));
+	ck_assert(!waits(FOUR(""), "uuu-"));
+	ck_assert(!waits(FOUR(""), "ffff"));
+	ck_assert(!waits(FOUR(""), "dddd"));
 }
 END_TEST
 
@@ -413,6 +451,7 @@ int main(void)
 
 	tcase_add_test(tc, test_who_serves);
 	tcase_add_test(tc, test_overflows);
+	tcase_add_test(tc, test_waits);
 	tcase_add_test(tc, test_states);
 	tcase_add_test(tc, test_plain_services_are_the_same_value);
 	tcase_add_test(tc, test_families);
