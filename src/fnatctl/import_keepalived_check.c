@@ -117,10 +117,18 @@ static bool is_on(const struct import_node *n)
 	return !*word || !strcmp(word, "on") || !strcmp(word, "yes") || !strcmp(word, "true");
 }
 
+/* nb_get_retry is what HTTP_GET and SSL_GET had first, and what most configurations have. */
+static const struct import_node *retries_of(const struct making *m)
+{
+	const struct import_node *n = import_child(m->scope->check, "nb_get_retry");
+
+	return n ? n : inherited(m, "retry");
+}
+
 /* The defaults are those of keepalived 2.2. */
 static void read_times(struct making *m, uint32_t retries, double retry_delay_s)
 {
-	const struct import_node *n = inherited(m, "retry"), *alpha = inherited(m, "alpha");
+	const struct import_node *n = retries_of(m), *alpha = inherited(m, "alpha");
 	uint32_t interval = time_ms(m, "delay_loop", 60), fast;
 
 	if (n && !import_number(import_word(n, 1), 999, &retries))
@@ -228,6 +236,7 @@ static const struct option http_options[] = {
 	COMMON,
 	{ "url", read_url },
 	{ "virtualhost", NULL }, /* was read before */
+	{ "nb_get_retry", NULL },
 	{ "http_protocol", read_version },
 	{ "enable_sni", NULL }, /* fnat does when there is a name */
 	{ "fast_recovery", NULL },
