@@ -9,6 +9,8 @@ libfnat_la_SOURCES += \
 	%D%/assigner.c \
 	%D%/assigner.h \
 	%D%/attr.h \
+	%D%/claim.c \
+	%D%/claim.h \
 	%D%/ct.c \
 	%D%/ct.h \
 	%D%/ct_events.c \

@@ -20,10 +20,12 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernel/claim.h"
 #include "kernel/nft_priv.h"
 
 /* In linux/netfilter/nf_tables.h since 5.12 and 6.9. */
@@ -150,6 +152,12 @@ static int explain(const struct nft *nft, const struct op_list *ops, const struc
 		       strerror(-e->code), e->text[0] ? " (" : "", e->text, e->text[0] ? ")" : "");
 }
 
+/* The kernel keeps others from an owned table by itself. */
+static int claim_plain(struct nft *nft, struct err *err)
+{
+	return nft->table_flags ? 0 : claim_take(nft->table, &nft->claim_fd, err);
+}
+
 static int make_table(struct nft *nft, struct nl_error *refusal)
 {
 	batch_begin(&nft->batch, nft->nl.seq);
@@ -192,10 +200,16 @@ static int take_table(struct nft *nft, const struct nft_options *opt, struct err
 		return err_add(err, ERR_KERNEL, code, NULL, "table inet %s: %s", nft->table,
 			       strerror(-code));
 	nft->table_flags = choose_flags(opt, code == 0, present);
+	code = claim_plain(nft, err);
+	if (code < 0)
+		return code;
 	code = make_table(nft, &refusal);
 	if ((code == -EOPNOTSUPP || code == -EINVAL) && nft->table_flags) {
 		log_info("nft", "the kernel cannot keep others from changing table %s", nft->table);
 		nft->table_flags = 0;
+		code = claim_plain(nft, err);
+		if (code < 0)
+			return code;
 		code = make_table(nft, &refusal);
 	}
 	return code < 0 ? explain(nft, NULL, &refusal, err) : 0;
@@ -206,6 +220,7 @@ int nft_open(const struct nft_options *opt, struct nft **out, struct err *err)
 	struct nft *nft = mem_zalloc(sizeof(*nft));
 	int code = nl_open(&nft->nl, err);
 
+	nft->claim_fd = -1;
 	if (code == 0) {
 		nft->table = mem_strdup(opt->table);
 		code = take_table(nft, opt, err);
@@ -233,6 +248,8 @@ void nft_close(struct nft *nft)
 	nl_close(&nft->walk.nl);
 	found_fini(&nft->found);
 	batch_fini(&nft->batch);
+	if (nft->claim_fd >= 0)
+		close(nft->claim_fd);
 	free(nft->table);
 	free(nft);
 }

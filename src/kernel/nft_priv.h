@@ -30,6 +30,7 @@ struct nft {
 	struct nl nl;
 	char *table;
 	uint32_t table_flags; /* with which the table is made */
+	int claim_fd;         /* keeps a second fnatd away, see kernel/claim.h; -1: nothing does */
 	/*
 	 * The generation of the ruleset that is explained: by the last read and by own commits
 	 * since. is_changed: somebody else committed after the last read.
