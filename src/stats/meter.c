@@ -79,9 +79,10 @@ static void take_one(uint32_t *from)
 		--*from;
 }
 
-void meter_begin(struct meter *m)
+void meter_begin(struct meter *m, bool is_listing)
 {
 	m->begun++;
+	m->late_begun += is_listing;
 	m->inactive++;
 	m->open++;
 }
@@ -181,7 +182,7 @@ static void sample(struct meter *m, uint64_t now_ns)
 
 static bool is_quiet(const struct meter *m)
 {
-	bool is_quiet = m->listed[SUM_CONNS] == 0;
+	bool is_quiet = m->listed[SUM_CONNS] == 0 && m->open == 0;
 
 	for (int i = 0; i < N_SUMS; i++)
 		is_quiet = is_quiet && m->rates[i] == 0 && m->ended[i] <= m->shown[i];
@@ -191,6 +192,16 @@ static bool is_quiet(const struct meter *m)
 void meter_wake(struct meter *m, uint64_t since_ns)
 {
 	m->sampled_ns = since_ns;
+}
+
+/* The listing says it, but for those that it may have come too early for. */
+static uint32_t settled_open(const struct meter *m)
+{
+	uint32_t most = m->listed_open + m->late_begun;
+
+	if (m->open <= m->listed_open)
+		return m->listed_open;
+	return m->open < most ? m->open : most;
 }
 
 bool meter_settle(struct meter *m, uint64_t listing, uint64_t now_ns, bool has_lost)
@@ -209,7 +220,8 @@ bool meter_settle(struct meter *m, uint64_t listing, uint64_t now_ns, bool has_l
 	}
 	m->active = m->listed_active;
 	m->inactive = m->listed_inactive;
-	m->open = m->listed_open;
+	m->open = settled_open(m);
+	m->late_begun = 0;
 	sample(m, now_ns);
 	return !is_quiet(m);
 }
@@ -238,6 +250,7 @@ void meter_cancel(struct meter *m)
 		m->ended[i] += m->late[i];
 		m->late[i] = 0;
 	}
+	m->late_begun = 0;
 }
 
 void meter_save(const struct meter *m, struct meter_saved *out)

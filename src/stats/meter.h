@@ -52,6 +52,7 @@ struct meter {
 		uint64_t handle, read; /* the kernel's counter of overflowed ones, and its number */
 	} counter;
 	uint32_t listed_active, listed_inactive, listed_open;
+	uint32_t late_begun; /* while a listing goes on: perhaps it has them, perhaps not */
 };
 
 /* What outlives a restart; nothing but 64-bit numbers. */
@@ -75,10 +76,11 @@ bool flow_is_closed(const struct flow *f);
 /* How it ended: enum meter_end, or N_ENDS: well. Of a FLOW_DESTROY. */
 enum meter_end flow_end_of(const struct flow *f);
 
-/* A connection began (FLOW_NEW), or changed its state (FLOW_UPDATE); counts the living only. */
-void meter_begin(struct meter *m);
+/* A connection began (FLOW_NEW), or changed its state (FLOW_UPDATE); counts the living only.
+ * is_listing: a listing is going on. */
+void meter_begin(struct meter *m, bool is_listing);
 void meter_update(struct meter *m, const struct flow *f);
-/* It ended. is_listing: a listing is going on. */
+/* It ended. */
 void meter_end(struct meter *m, const struct flow *f, bool is_listing);
 
 /* Listing number `listing`, greater than any before, has this one. */

@@ -70,7 +70,7 @@ static void count(struct stats *s, struct row *row, const struct flow *f)
 	touch(s, row);
 	switch ((enum flow_kind)f->kind) {
 	case FLOW_NEW:
-		meter_begin(&row->meter);
+		meter_begin(&row->meter, s->is_listing);
 		break;
 	case FLOW_UPDATE:
 		meter_update(&row->meter, f);

@@ -155,6 +155,40 @@ START_TEST(test_events_move_the_living)
 END_TEST
 
 /* One of UDP is active from its first answer on, and an assured one is no second one. */
+/* The listing was past their places in the table. */
+START_TEST(test_what_begins_during_a_listing_is_open)
+{
+	const struct backend *a = world_backend(&w, "web", "a");
+	struct flow f = make_flow(FLOW_NEW, 1, 60);
+
+	for (int n_listed = 0; n_listed <= 3; n_listed++) {
+		stats_list_begin(w.s);
+		settle(1 * S);
+		stats_list_begin(w.s);
+		for (int i = 0; i < 3; i++)
+			feed(&f);
+		for (int i = 0; i < n_listed; i++)
+			list(1, 60);
+		settle(2 * S);
+		ck_assert_uint_eq(stats_live(w.s, "web", a).open, 3);
+		/* The next one has them. */
+		stats_list_begin(w.s);
+		for (int i = 0; i < 3; i++)
+			list(1, 60);
+		settle(3 * S);
+		ck_assert_uint_eq(stats_live(w.s, "web", a).open, 3);
+	}
+	/* What is gone without a trace is, nevertheless. */
+	stats_list_begin(w.s);
+	feed(&f);
+	settle(4 * S);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 1);
+	stats_list_begin(w.s);
+	settle(5 * S);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 0);
+}
+END_TEST
+
 START_TEST(test_an_answer_makes_a_udp_flow_active)
 {
 	struct flow f = make_flow(FLOW_NEW, 1, 60);
@@ -546,6 +580,7 @@ int main(void)
 	tcase_add_test(t, test_what_was_lost_stays_in_the_totals);
 	tcase_add_test(t, test_rates_are_an_average);
 	tcase_add_test(t, test_events_move_the_living);
+	tcase_add_test(t, test_what_begins_during_a_listing_is_open);
 	tcase_add_test(t, test_an_answer_makes_a_udp_flow_active);
 	tcase_add_test(t, test_what_is_told_again_counts_once);
 	tcase_add_test(t, test_foreign_connections_do_not_count);
