@@ -13,9 +13,10 @@
 bool admission_look(struct admission *a, const struct backend *b, uint32_t open, bool has_refused)
 {
 	bool is_full = open >= b->max_connections;
+	bool has_more = has_refused && (open < threshold_lower(b) || a->of < b->max_connections);
 
 	a->is_full = a->is_full || (a->state == ADMISSION_SHUT && is_full);
-	if (a->state != ADMISSION_OPEN || (!is_full && !(has_refused && open < threshold_lower(b))))
+	if (a->state != ADMISSION_OPEN || (!is_full && !has_more))
 		return false;
 	admission_close(a);
 	a->is_full = is_full;

@@ -36,7 +36,8 @@ struct admission {
 
 /*
  * Must it be shut now? Then it is closing. open: living connections of the backend, as far as is
- * known; has_refused: the count is spoiled, the gate has turned connections away.
+ * known; has_refused: the count is spoiled, the gate has turned connections away. Those of a limit
+ * that is higher by now get more room then.
  */
 bool admission_look(struct admission *a, const struct backend *b, uint32_t open, bool has_refused);
 /* Whatever it was: shut it. */
