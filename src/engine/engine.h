@@ -150,9 +150,9 @@ void engine_cut(struct engine *e, const struct service *s, const struct backend 
 		engine_cut_fn *done, void *arg);
 
 /*
- * When what is set now is in the kernel: once engine_runtime_done() of this mark. The count of a
- * gate is gone when somebody removed it (a flush, drift): then engine_runtime() says nothing of
- * gates any more.
+ * When what has been set until now is in the kernel: once engine_runtime_done() of this mark, which
+ * may be so already. The count of a gate is gone when somebody removed it (a flush, drift): then
+ * engine_runtime() says nothing of gates any more.
  */
 uint64_t engine_runtime_mark(const struct engine *e);
 bool engine_runtime_done(const struct engine *e, uint64_t mark);

@@ -44,7 +44,7 @@ void engine_on_overflow(struct engine *e, engine_overflow_fn *fn, void *arg)
 
 uint64_t engine_runtime_mark(const struct engine *e)
 {
-	return e->n_told + 1;
+	return e->n_told + runtime_is_dirty(e->runtime);
 }
 
 bool engine_runtime_done(const struct engine *e, uint64_t mark)

@@ -130,8 +130,8 @@ static void close_gate(struct limiter *l, const struct service *s, const struct 
 
 	at.is_at_limit = true;
 	at.is_uncounted = !w->admission.is_full;
-	w->mark = engine_runtime_mark(l->engine);
 	engine_set_runtime(l->engine, s->name, b->name, &at);
+	w->mark = engine_runtime_mark(l->engine);
 	schedule(l, HURRY_INTERVAL_MS);
 }
 
@@ -163,8 +163,8 @@ static void open_gate(struct limiter *l, const struct service *s, const struct b
 	};
 	w->counts = (struct nft_gate_counts){ 0 };
 	w->begun = stats_live(observer_stats(l->observer), s->name, b).begun;
-	w->mark = engine_runtime_mark(l->engine);
 	engine_set_runtime(l->engine, s->name, b->name, &at);
+	w->mark = engine_runtime_mark(l->engine);
 	log_debug("limit", "%s/%s: room for %u of %u, %u of them tokens", s->name, b->name,
 		  w->admission.room, at.gate.of, at.gate.tokens);
 }

@@ -92,8 +92,9 @@ static void send_runtime(struct engine *e)
 	    !runtime_is_dirty(e->runtime))
 		return;
 	job = job_new(JOB_RUNTIME);
-	job->runtime_number = ++e->n_told;
+	job->runtime_number = e->n_told + 1;
 	runtime_take(e->runtime, e->model, &job->runtime);
+	e->n_told++;
 	departed_move(&job->departed, &e->departed);
 	job->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 	e->is_telling = true;

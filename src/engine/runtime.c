@@ -332,7 +332,6 @@ void runtime_take(struct runtime *r, const struct model *m, struct changes *out)
 		struct known_service *known = r->dirty;
 		const struct service *s = model_service(m, known->name);
 
-		unmark(r, known);
 		if (s) {
 			settle(r, known, s);
 			VEC_PUSH(out->items, out->n, out->cap) = (struct change){
@@ -341,6 +340,7 @@ void runtime_take(struct runtime *r, const struct model *m, struct changes *out)
 					     .after = effective(known, s) },
 			};
 		}
+		unmark(r, known);
 		if (!s || is_forgettable(known))
 			service_forget(r, known);
 	}

@@ -355,6 +355,27 @@ def test_a_lower_limit(lab, start, crowd):
     assert crowd.count()["b1"] == 5
 
 
+def test_a_higher_limit(lab, start, crowd):
+    """Of a backend that is not full, and has little room left under the old one."""
+    d = wait_open(start(limited(lab, {"b1": 4}, names=["b1"])), "b1")
+    crowd.open(3)
+    d.api.must("PATCH", "/v1/services/web/backends/b1", {"max_connections": 5})
+    wait_for(lambda: crowd.open() and crowd.count()["b1"] == 5, 5, "five")
+    assert crowd.open() is None
+
+
+@pytest.mark.parametrize("limit", ["exact", "budget"])
+def test_full_by_another_limit(lab, start, crowd, limit):
+    """Nothing changes for the kernel when a backend that is out of use goes on to be so, and nothing else happens."""
+    d = start(limited(lab, {"b1": 4}, names=["b1"], limit="fast"))
+    crowd.open(4)
+    wait_full(d, "b1")
+    d.api.must("PATCH", "/v1/services/web", {"limit": limit})
+    crowd.leave("b1")
+    wait_for(lambda: limit_of(d, "b1")["room"] == 4, 5, "b1 counted")
+    assert crowd.open(2)["b1"] == 2
+
+
 def test_a_table_that_is_flushed(lab, start, crowd):
     d = wait_open(start(limited(lab, {"b1": 4}, names=["b1", "b2"])), "b1")
     crowd.open(6)
@@ -479,6 +500,19 @@ def test_overflowed_all_full(lab, start, crowd, limit):
     wait_for(lambda: overflowed(d) == before + 7, 5, "7 counted")
     wait_for(lambda: "full-own" not in lab.nft("list", "map", "inet", "fnat", "services4"), 5, "open")
     assert crowd.open() == "b1" and overflowed(d) == before + 7
+
+
+def test_overflowed_until_its_end(lab, start, crowd):
+    """Nobody asks before the kernel's counter goes, with the end of what was full."""
+    d = start(limited(lab, {"b1": 4}, {"b3": {"sorry": True}}, names=["b1", "b3"], limit="fast"))
+    crowd.open(4)
+    wait_full(d, "b1")
+    wait_for(lambda: crowd.open() == "b3", 5, "the sorry backend")
+    crowd.open(9)
+    crowd.leave("b1")
+    wait_full(d, "b1", False)
+    wait_for(lambda: "overflowed" not in lab.nft("list", "table", "inet", "fnat"), 8, "the counter gone")
+    assert overflowed(d) == crowd.count()["b3"] == 10
 
 
 def test_overflowed_of_a_service(lab, start, echo, crowd):
