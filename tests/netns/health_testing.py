@@ -17,6 +17,12 @@ def check(type_, **options):
     return dict(FAST, type=type_, **options)
 
 
+def patient(check_, reason):
+    """The check with time for an answer, unless having none is the reason: its first result decides, and a server on a busy
+    machine may be late."""
+    return check_ if "timeout" in reason else dict(check_, timeout_ms=5000)
+
+
 def wait_state(daemon, backend, state, reason="", timeout=20):
     """Until the log says that web/BACKEND came into the state, and why."""
     daemon.wait_log(r"health: web/%s \w+ -> %s \(.*%s" % (backend, state, reason), timeout)

@@ -171,6 +171,11 @@ class UdpServer:
         self.sock.close()
 
 
+def wait_bound(lab, short, port):
+    """Until somebody has the UDP port: one that is asked before refuses, and the first result of a check decides."""
+    wait_for(lambda: lab.run(short, ["ss", "-Hlun", "sport", "=", ":%d" % port]).stdout, 10, "UDP port %d" % port)
+
+
 def read_request(conn):
     """Up to the empty line."""
     data = b""

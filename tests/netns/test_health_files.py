@@ -9,6 +9,7 @@ import pytest
 from conftest import web
 from health_testing import blackholed, check
 from lab import wait_for
+from probe_servers import wait_bound
 
 FILES, BACKENDS = 600, 800
 # fnatd's own, and what the API has open in between.
@@ -25,6 +26,7 @@ def dns(lab):
     proc = lab.popen("b1", ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=5353", "--no-resolv",
                             "--no-hosts", "--no-daemon", "--pid-file=", "--user=root", "--address=/www.test/10.9.9.9"],
                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_bound(lab, "b1", 5353)
     yield proc
     proc.kill()
     proc.wait()

@@ -9,7 +9,7 @@ import pytest
 
 from api_testing import CheckedApi
 from conftest import web
-from health_testing import blackholed, check, events_of, frozen, refuse, wait_state, wait_who_answers, who_answers
+from health_testing import blackholed, check, events_of, frozen, patient, refuse, wait_state, wait_who_answers, who_answers
 from lab import VIP
 from namespaces import wait_for
 from probe_servers import Authority, Script, Web, silent
@@ -147,7 +147,7 @@ def test_agent_that_is_gone(lab, start, agent):
 ])
 def test_agent_answers(lab, start, act, state, reason):
     with Script(lab, "b1", AGENT, act) as s:
-        d = start(web(lab, names=["b1"], check=agent_check(send="who?\n")))
+        d = start(web(lab, names=["b1"], check=patient(agent_check(send="who?\n"), reason)))
         wait_state(d, "b1", state, reason)
         assert s.got in (b"", b"who?\n" * s.got.count(b"who?"))
 
@@ -340,7 +340,7 @@ def test_smtp(lab, start, smtp):
 ])
 def test_smtp_answers(lab, start, act, state, reason):
     with Script(lab, "b1", SMTP, act) as s:
-        d = start(web(lab, names=["b1"], check=smtp_check(hostname="probe.example")))
+        d = start(web(lab, names=["b1"], check=patient(smtp_check(hostname="probe.example"), reason)))
         wait_state(d, "b1", state, reason)
         assert not s.got or s.got.startswith(b"EHLO probe.example\r\n")
 

@@ -15,7 +15,7 @@ from conftest import config, listener, service, web
 from health_testing import blackholed, check, frozen, wait_state
 from lab import VIP
 from namespaces import wait_for
-from probe_servers import UdpServer
+from probe_servers import UdpServer, wait_bound
 
 UDP = [listener(VIP, 53, "udp")]
 
@@ -160,6 +160,8 @@ def dns(lab):
                                  "--no-resolv", "--no-hosts", "--no-daemon", "--pid-file=", "--user=root",
                                  "--address=/www.test/10.9.9.9", "--txt-record=t.test,hello", "--local=/test/"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for b in procs:
+        wait_bound(lab, b, 5353)
     yield procs
     for p in procs.values():
         p.kill()

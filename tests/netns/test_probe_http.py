@@ -9,7 +9,7 @@ import pytest
 
 from api_testing import CheckedApi
 from conftest import config, listener, service, web
-from health_testing import blackholed, check, frozen, timed_out, wait_state
+from health_testing import blackholed, check, frozen, patient, timed_out, wait_state
 from lab import VIP
 from namespaces import wait_for
 from probe_servers import Authority, Script, Web, endless, says, silent, tls_block
@@ -46,6 +46,8 @@ def one(lab, on, type_, **options):
 
 
 def expect(start, doc, state, reason):
+    served = doc["services"]["web"]
+    served["check"] = patient(served["check"], reason)
     d = start(doc)
     wait_state(d, "b1", state, reason)
     return d
@@ -134,7 +136,8 @@ def test_sni(lab, start, server):
 
 def test_plain_http2(lab, start, server):
     expect(start, one(lab, 8091, "http", version="2"), "up", "answered 200").kill()
-    expect(start, one(lab, 8090, "http", version="2"), "down", "waiting for the answer|reading the headers|connecting")
+    expect(start, one(lab, 8090, "http", version="2"), "down",
+           "timeout, |waiting for the answer|reading the headers|connecting")
 
 
 @pytest.mark.parametrize("options, state, reason", [
@@ -226,7 +229,7 @@ def test_stopped_frozen_blackholed(lab, start, authority, type_, port):
 ])
 def test_wrong_answers(lab, start, act, state, reason):
     with Script(lab, "b1", 8600, act):
-        d = start(one(lab, 8600, "http"))
+        d = start(one(lab, 8600, "http", **patient({}, reason)))
         wait_state(d, "b1", "(%s)" % state, "(%s)" % reason)
         assert d.api.status()["generation"] == 1
 

@@ -264,7 +264,7 @@ def test_listeners_share_the_limit(lab, start, crowd):
     crowd.open(3)
     with lab.connect("client", VIP, 9001):
         assert crowd.open() is None
-    wait_full(d, "b1")
+        wait_full(d, "b1")
 
 
 def gates(lab):
