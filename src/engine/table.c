@@ -264,6 +264,7 @@ int table_flush(struct table *t, struct err *err)
 		return code;
 	garbage_free(t->garbage);
 	t->garbage = garbage_new();
+	table_lose_counts(t);
 	t->is_flushed = true;
 	return 0;
 }

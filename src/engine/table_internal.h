@@ -34,6 +34,9 @@ int table_send(struct table *t, const struct op_list *stage, struct err *err);
 
 /* Read the kernel and compare it with what the plan wants now. */
 int table_compare(struct table *t, struct ops *ops, struct err *err);
+/* The kernel counts no connections any more: nothing is to lead to gates that did, until the engine
+ * has it counted anew. For the plan alone. */
+void table_lose_counts(struct table *t);
 /* The operations that were found so. What is there and not wanted is all the garbage there is. */
 int table_send_compared(struct table *t, struct ops *ops, struct err *err);
 

@@ -67,6 +67,9 @@ void owned_services_fini(struct owned_services *o);
 bool plan_gate(const struct plan *p, const struct service *s, const struct backend *b,
 	       struct gate *out);
 
+/* Changes (appended) that shut all gates that count: for when their counts are gone. */
+void plan_shut_gates(const struct plan *p, struct changes *out);
+
 struct plan_stats {
 	unsigned int lanes, lanes_used;
 	size_t n_elems; /* slots and others, both families */

@@ -247,6 +247,54 @@ bool plan_gate(const struct plan *p, const struct service *s, const struct backe
 	return true;
 }
 
+static bool counts(const struct service *s)
+{
+	for (size_t i = 0; i < s->n_backends; i++) {
+		if (s->backends[i].gate_of > 0)
+			return true;
+	}
+	return false;
+}
+
+/* As effective_service() has it of backends whose gates are not known. */
+static const struct service *shut(const struct service *s)
+{
+	struct service copy = *s;
+	const struct service *out;
+
+	copy.backends = mem_calloc(s->n_backends, sizeof(*copy.backends));
+	for (size_t i = 0; i < s->n_backends; i++) {
+		struct backend *b = &copy.backends[i];
+
+		*b = s->backends[i];
+		if (b->gate_of == 0)
+			continue;
+		b->is_shut = true;
+		b->weight = b->gate_of = b->tokens = b->room = 0;
+		b->epoch = 0;
+	}
+	copy.waits[0] = copy.waits[1] = true;
+	out = service_new(&copy);
+	free(copy.backends);
+	return out;
+}
+
+void plan_shut_gates(const struct plan *p, struct changes *out)
+{
+	const struct held *h, *next;
+
+	HASH_ITER (hh, p->services.items, h, next) {
+		const struct service *s = h->now;
+
+		if (!s || !service_has_gates(s) || !counts(s))
+			continue;
+		VEC_PUSH(out->items, out->n, out->cap) = (struct change){
+			.object = OBJECT_SERVICE,
+			.service = { .before = service_ref(s), .after = shut(s) },
+		};
+	}
+}
+
 void own_programs(const struct plan *p, const struct service *s, bool is_old,
 		  const struct program *out[2])
 {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Backends that may have only so many connections."""
 
+import itertools
 import json
 import re
 import socket
@@ -385,6 +386,26 @@ def test_a_table_that_is_flushed(lab, start, crowd):
     wait_for(lambda: limit_of(d, "b1")["room"] == 1, 5, "counted anew")
     crowd.open(20)
     assert crowd.count()["b1"] == 4
+
+
+@pytest.mark.parametrize("limit", ["exact", "budget"])
+def test_a_gate_that_somebody_empties(lab, start, echo, limit):
+    """It counts anew, and is open no sooner than those are counted that it has let through."""
+    cfg = udp_limited(lab, {"b1": 100}, names=["b1"], limit=limit)
+    d = wait_open(start(cfg, "--plain-table", "--verify-interval", "0"), "b1")
+    assert by(flood(lab, n=60))[0] == 60
+    lab.nft("flush", "chain", "inet", "fnat", gates(lab)[0])
+    d.api.must("POST", "/v1/verify")
+    living = by(flood(lab, first=FLOWS, n=2000))[0]
+    wait_for(lambda: limit_of(d, "b1")["connections"] == 60 + living, 5, "all known")
+    assert living <= 40, living
+    rounds = itertools.count(2)
+
+    def fill():
+        flood(lab, first=next(rounds) * FLOWS, n=200)
+        return limit_of(d, "b1")["connections"] == 100
+    wait_for(fill, 10, "room for the rest")
+    assert limit_of(d, "b1")["overshoot"] == 0
 
 
 def test_fast_overshoot_is_told(lab, start, echo):
