@@ -52,7 +52,7 @@ struct limiter {
 	uint64_t looked_ms;
 	/* Living connections are being counted, for gates to be opened. */
 	bool is_counting;
-	uint64_t count_begun_ms, n_listings, counted_ms, count_took_ms;
+	uint64_t count_begun_ms, counted_ms, count_took_ms;
 	bool is_hurrying; /* since tokens became due: the next tick is soon */
 	/* Gates are being asked what they turned away, and let through. */
 	bool is_asking;
@@ -268,7 +268,6 @@ static void start_counting(struct limiter *l)
 	if (!l->is_counting)
 		return;
 	l->count_begun_ms = clock_mono_ms();
-	l->n_listings = stats_self(observer_stats(l->observer)).n_listings;
 	observer_recount(l->observer, counted_cb, l);
 }
 
@@ -301,7 +300,7 @@ static void counted_cb(void *arg)
 	l->count_took_ms = l->counted_ms - l->count_begun_ms;
 	if (l->services)
 		schedule(l, HURRY_INTERVAL_MS);
-	if (stats_self(observer_stats(l->observer)).n_listings == l->n_listings &&
+	if (observer_counted_ns(l->observer) / 1000000 < l->count_begun_ms &&
 	    observer_status(l->observer).is_available)
 		return; /* it broke off */
 	HASH_ITER (hh, l->services, s, next) {
