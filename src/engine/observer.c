@@ -67,9 +67,12 @@ struct observer {
 	uint64_t begun_ns, ended_ns, took_ns;
 	uint64_t counted_ns; /* when the last one that was complete began */
 	unsigned int pause_ms;
-	uint64_t n_events_seen, n_lost_seen; /* at the end of the last listing */
-	struct waiters waiting;              /* for the next listing to begin */
-	struct waiters served;               /* by the one that goes on */
+	uint64_t n_events_seen; /* at the end of the last listing */
+	/* What was lost before the last listing began: of what is lost while one goes on the next
+	 * one shows the rest. */
+	uint64_t n_lost_seen, n_lost_before;
+	struct waiters waiting; /* for the next listing to begin */
+	struct waiters served;  /* by the one that goes on */
 	unsigned int wants[N_GROUPS], n_watching;
 	struct event *overdue; /* when the oldest that is not answered will be */
 
@@ -204,7 +207,7 @@ static void end_listing(struct observer *o)
 		o->ended_ns = clock_mono_ns();
 		o->counted_ns = o->begun_ns;
 		stats_list_end(o->stats, engine_model(o->engine), o->ended_ns, has_lost);
-		o->n_lost_seen = o->report.n_lost;
+		o->n_lost_seen = o->n_lost_before;
 		look_at_kernel(o);
 		save_now_and_then(o);
 	}
@@ -231,6 +234,7 @@ static void barrier_reached(struct observer *o, uint64_t number)
 		return;
 	if (o->phase == PHASE_BEFORE) {
 		o->phase = PHASE_LISTING;
+		o->n_lost_before = o->report.n_lost;
 		stats_list_begin(o->stats);
 		census_start(o->census, o->number);
 	} else if (o->phase == PHASE_AFTER) {

@@ -2,12 +2,14 @@
 """What is counted is what went through: statistics against what the backends and the kernel saw."""
 
 import json
+import os
 import re
 import shutil
 import signal
 import socket
 import statistics
 import subprocess
+import threading
 import time
 
 import pytest
@@ -328,6 +330,38 @@ def test_loss_is_shown_and_repaired(lab, flooded):
     lab.run("client", burst.flood_argv(5000, 500), timeout=120)
     again = of(daemon, "flood")
     assert again["conns"] == 5500 and again["activeconns"] == 500
+
+
+def listing_cpu_s(daemon):
+    """CPU seconds of the thread that lists."""
+    tasks = "/proc/%d/task/" % daemon.pid
+    for task in os.listdir(tasks):
+        with open(tasks + task + "/comm", encoding="ascii") as comm, open(tasks + task + "/schedstat", encoding="ascii") as f:
+            if comm.read() == "census\n":
+                return int(f.read().split()[0]) / 1e9
+    raise AssertionError("no such thread")
+
+
+def test_loss_while_a_listing_goes_on(lab, flooded):
+    """Ends of connections that the listing has just had are lost: the next listing shows it, and the totals stay exact."""
+    n = 60000
+    daemon = flooded("--event-buffer", "1", "--stats-interval", "0")
+    for i in range(3):
+        lab.run("client", burst.flood_argv(i * n, n), timeout=120)
+        assert of(daemon, "flood")["conns"] == (i + 1) * n
+        listing = threading.Thread(target=of, args=(daemon, "flood"))
+        before = listing_cpu_s(daemon)
+        listing.start()
+        wait_for(lambda b=before: listing_cpu_s(daemon) > b + 0.01, 10, "a listing", 0.001)
+        daemon.proc.send_signal(signal.SIGSTOP)
+        try:
+            lab.conntrack_flush()
+        finally:
+            daemon.proc.send_signal(signal.SIGCONT)
+        listing.join()
+        wait_for(lambda: not of(daemon, "flood")["activeconns"], 20, "a listing of nothing")
+    assert metric(daemon, "fnat_events_lost_total") > 0
+    assert of(daemon, "flood")["conns"] == 3 * n
 
 
 def test_reliable_delivery_loses_nothing(lab, flooded):
