@@ -281,9 +281,7 @@ static const struct service *shut(const struct service *s)
 
 void plan_shut_gates(const struct plan *p, struct changes *out)
 {
-	const struct held *h, *next;
-
-	HASH_ITER (hh, p->services.items, h, next) {
+	for (const struct held *h = p->services.items; h; h = h->hh.next) {
 		const struct service *s = h->now;
 
 		if (!s || !service_has_gates(s) || !counts(s))
