@@ -154,3 +154,11 @@ def pytest_runtest_makereport(item, call):
         the_lab = item.funcargs.get("lab")
         for d in getattr(the_lab, "daemons", []):
             report.sections.append(("log of %s" % d.name, d.log()[-8000:]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Why a test was run again: one that then passes would leave no trace of it."""
+    for report in terminalreporter.stats.get("rerun", []):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = "%s:%d: %s" % (os.path.basename(crash.path), crash.lineno, crash.message) if crash else str(report.longrepr)
+        terminalreporter.write_line("AGAIN %s: %s" % (report.nodeid, why.partition("\n")[0][:300]))
