@@ -60,7 +60,7 @@ static void put_counter(struct mnl_nlmsg_batch *batch, uint16_t type, uint16_t f
 /* Something comes and goes in each batch, which is another generation of the ruleset. */
 static void *change(void *arg)
 {
-	char buf[2 * BATCH_BYTES];
+	char buf[2 * BATCH_BYTES] = { 0 }; /* padding is sent, too */
 	struct mnl_nlmsg_batch *batch = mnl_nlmsg_batch_start(buf, BATCH_BYTES);
 	struct nl nl;
 
