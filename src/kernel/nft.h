@@ -21,8 +21,9 @@ struct nft_options {
 
 /*
  * Open the socket in the network namespace of the calling thread and make or
- * take over the (possibly empty) table. ERR_CONFLICT when another fnatd has
- * it, ERR_KERNEL when the kernel refuses. Nothing but an empty table is changed.
+ * take over the (possibly empty) table. ERR_CONFLICT when another process owns
+ * it, or another fnatd uses a plain one; ERR_KERNEL when the kernel refuses.
+ * Nothing but an empty table is changed.
  */
 int nft_open(const struct nft_options *opt, struct nft **out, struct err *err);
 /* Closes the socket. The table stays. */

@@ -87,21 +87,30 @@ static void check_case(size_t i)
 	service_unref(out);
 }
 
-/* Do they serve because others have no room? */
-static bool overflows(const char *service, const char *runtime)
+/* The service as it is then, which the caller has to unref. */
+static const struct service *see(const char *service, const char *runtime,
+				 struct standing *standing)
 {
 	const struct service *s = service_of("web", service), *out;
 	struct backend_runtime at[N_MAX] = { { 0 } };
-	struct standing standing;
-	bool does;
 
 	runtime_parse(runtime, at);
-	standing = service_standing(s, at, false);
+	*standing = service_standing(s, at, false);
 	out = effective_service(s, at, false);
+	service_unref(s);
+	return out;
+}
+
+/* Do they serve because others have no room? */
+static bool overflows(const char *service, const char *runtime)
+{
+	struct standing standing;
+	const struct service *out = see(service, runtime, &standing);
+	bool does;
+
 	does = standing_overflows(&standing);
 	ck_assert_uint_eq(out->overflows[0], does);
 	ck_assert(!out->overflows[1]);
-	service_unref(s);
 	service_unref(out);
 	return does;
 }
@@ -125,14 +134,10 @@ END_TEST
 /* Do those who come wait until somebody has been counted? */
 static bool waits(const char *service, const char *runtime)
 {
-	const struct service *s = service_of("web", service), *out;
-	struct backend_runtime at[N_MAX] = { { 0 } };
 	struct standing standing;
+	const struct service *out = see(service, runtime, &standing);
 	bool does;
 
-	runtime_parse(runtime, at);
-	standing = service_standing(s, at, false);
-	out = effective_service(s, at, false);
 	does = out->waits[0];
 	ck_assert_uint_eq(standing.of[0].waits, does);
 	ck_assert(!does ||
@@ -140,7 +145,6 @@ static bool waits(const char *service, const char *runtime)
 	ck_assert(!out->waits[1]);
 	for (size_t i = 0; does && i < out->n_backends; i++)
 		ck_assert_uint_eq(out->backends[i].weight, 0);
-	service_unref(s);
 	service_unref(out);
 	return does;
 }
