@@ -15,11 +15,8 @@
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 #include "engine/events.h"
-#include "plan/renewal.h"
+#include "engine/limiter_internal.h"
 #include "plan/threshold.h"
-
-#define uthash_malloc(size) mem_alloc(size)
-#include <uthash.h>
 
 #define LOOK_INTERVAL_MS 500
 /* While a gate is on its way to be opened. */
@@ -27,39 +24,7 @@
 /* For tokens to be issued, connections are listed one part in so many of the time. */
 #define RENEWAL_RESTS 4
 
-/* A backend, with a limit or without. */
-struct watched {
-	struct limiter_status status;  /* but for open */
-	struct admission admission;    /* of one with a gate */
-	uint64_t mark;                 /* when what was told last is in the kernel */
-	struct nft_gate_counts counts; /* of the gate of this epoch */
-	struct renewal renewal;
-	uint64_t begun; /* connections when the gate was opened, as far as was told */
-};
-
-struct limited {
-	UT_hash_handle hh;
-	const struct service *config; /* a reference; its name is the key */
-	struct watched *items;        /* one for each of its backends, in their order */
-	bool has_gates, has_tokens;
-};
-
-struct limiter {
-	struct engine *engine;
-	struct observer *observer;
-	struct event *tick;
-	struct limited *services;
-	uint64_t looked_ms;
-	/* Living connections are being counted, for gates to be opened. */
-	bool is_counting;
-	uint64_t count_begun_ms, counted_ms, count_took_ms;
-	bool is_hurrying; /* since tokens became due: the next tick is soon */
-	/* Gates are being asked what they turned away, and let through. */
-	bool is_asking;
-	char *asked_last; /* name of a service: the next ones follow */
-};
-
-static struct limited *limited_find(const struct limiter *l, const char *name)
+struct limited *limited_find(const struct limiter *l, const char *name)
 {
 	struct limited *s = NULL;
 
@@ -311,78 +276,6 @@ static void counted_cb(void *arg)
 	}
 }
 
-static void take_report(struct limiter *l, const struct gate_report *r)
-{
-	struct limited *s = limited_find(l, r->service);
-	const struct backend *b = s ? service_backend(s->config, r->backend) : NULL;
-	struct watched *w = b ? &s->items[b - s->config->backends] : NULL;
-
-	if (!w || w->admission.state != ADMISSION_OPEN || w->admission.epoch != r->gate.epoch)
-		return;
-	renewal_read(&w->renewal, r->counts.n_tokens, clock_mono_ms());
-	if (r->counts.n_refused > w->counts.n_refused)
-		w->status.n_refused += r->counts.n_refused - w->counts.n_refused;
-	w->counts = r->counts;
-}
-
-static void asked_cb(const struct gate_reports *gates, void *arg)
-{
-	struct limiter *l = arg;
-
-	l->is_asking = false;
-	for (size_t i = 0; i < gates->n; i++)
-		take_report(l, &gates->items[i]);
-}
-
-static void ask(struct limiter *l, const struct gates_asked *of)
-{
-	l->is_asking = of->n > 0;
-	if (l->is_asking)
-		engine_gates(l->engine, of, asked_cb, l);
-}
-
-static void ask_of(struct gates_asked *of, const struct limited *s)
-{
-	snprintf(of->names[of->n++], sizeof(of->names[0]), "%s", s->config->name);
-}
-
-/* Those where tokens are due. */
-static void ask_due(struct limiter *l)
-{
-	struct gates_asked of = { .n = 0 };
-
-	for (struct limited *s = l->services; s && !l->is_asking && of.n < GATES_ASKED_MAX;
-	     s = s->hh.next) {
-		bool is_due = false;
-
-		for (size_t i = 0; s->has_tokens && i < s->config->n_backends; i++)
-			is_due = is_due ||
-				 (s->items[i].renewal.due_ms && !s->items[i].renewal.read_ms);
-		if (is_due)
-			ask_of(&of, s);
-	}
-	if (of.n > 0)
-		ask(l, &of);
-}
-
-/* A few services at a time, in turn. */
-static void ask_gates(struct limiter *l)
-{
-	struct limited *s = l->asked_last ? limited_find(l, l->asked_last) : NULL;
-	struct gates_asked of = { .n = 0 };
-
-	if (l->is_asking)
-		return;
-	for (s = s && s->hh.next ? s->hh.next : l->services; s && of.n < GATES_ASKED_MAX;
-	     s = s->hh.next) {
-		if (s->has_gates)
-			ask_of(&of, s);
-	}
-	free(l->asked_last);
-	l->asked_last = of.n == GATES_ASKED_MAX ? mem_strdup(of.names[of.n - 1]) : NULL;
-	ask(l, &of);
-}
-
 /* --- both ---------------------------------------------------------------------------------- */
 
 static void look_at(struct limiter *l, struct limited *s, size_t i)
@@ -449,10 +342,10 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!l->is_counting)
 		start_counting(l);
-	ask_due(l);
+	limiter_ask_due(l);
 	if (clock_mono_ms() - l->looked_ms >= LOOK_INTERVAL_MS) {
 		l->looked_ms = clock_mono_ms();
-		ask_gates(l);
+		limiter_ask(l);
 	}
 	schedule(l, is_in_a_hurry ? HURRY_INTERVAL_MS : LOOK_INTERVAL_MS);
 }

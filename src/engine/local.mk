@@ -35,6 +35,8 @@ libfnat_la_SOURCES += \
 	%D%/keeper.h \
 	%D%/limiter.c \
 	%D%/limiter.h \
+	%D%/limiter_ask.c \
+	%D%/limiter_internal.h \
 	%D%/observer.c \
 	%D%/observer.h \
 	%D%/overlay.c \
