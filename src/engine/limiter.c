@@ -112,10 +112,11 @@ static void note_full(struct limiter *l, const struct service *s, const struct b
 	engine_set_runtime(l->engine, s->name, b->name, &at);
 }
 
-static void open_gate(struct limiter *l, const struct service *s, const struct backend *b,
+static void open_gate(struct limiter *l, const struct limited *s, const struct backend *b,
 		      struct watched *w)
 {
-	struct backend_runtime at = engine_runtime(l->engine, s->name, b->name);
+	const char *service = s->config->name;
+	struct backend_runtime at = engine_runtime(l->engine, service, b->name);
 
 	at.is_at_limit = at.is_uncounted = false;
 	at.gate = (struct gate_runtime){
@@ -127,10 +128,11 @@ static void open_gate(struct limiter *l, const struct service *s, const struct b
 		.room = w->admission.room - w->admission.tokens,
 	};
 	w->counts = (struct nft_gate_counts){ 0 };
-	w->begun = stats_live(observer_stats(l->observer), s->name, b).begun;
-	engine_set_runtime(l->engine, s->name, b->name, &at);
+	limiter_overflowed(l, s, b);
+	w->begun = stats_live(observer_stats(l->observer), service, b).begun;
+	engine_set_runtime(l->engine, service, b->name, &at);
 	w->mark = engine_runtime_mark(l->engine);
-	log_debug("limit", "%s/%s: room for %u of %u, %u of them tokens", s->name, b->name,
+	log_debug("limit", "%s/%s: room for %u of %u, %u of them tokens", service, b->name,
 		  w->admission.room, at.gate.of, at.gate.tokens);
 }
 
@@ -245,10 +247,10 @@ static void counted(struct limiter *l, struct limited *s, size_t i)
 	if (admission_counted(&w->admission, b, open, l->count_begun_ms)) {
 		if (s->has_tokens)
 			admission_divide(&w->admission);
-		open_gate(l, s->config, b, w);
+		open_gate(l, s, b, w);
 	} else if (observer_status(l->observer).is_available &&
 		   renewal_counted(&w->renewal, &w->admission, b, open, l->count_begun_ms)) {
-		open_gate(l, s->config, b, w);
+		open_gate(l, s, b, w);
 	}
 	note_full(l, s->config, b, w);
 	report(l, s->config, b, w, w->admission.is_full, open);
@@ -471,16 +473,19 @@ bool limiter_status(const struct limiter *l, const struct service *s, const stru
 	const struct limited *limited = limited_find(l, s->name);
 	const struct backend *own = limited ? service_backend(limited->config, b->name) : NULL;
 	const struct watched *w;
+	struct meter m;
 
 	if (!own || own->max_connections == 0)
 		return false;
 	w = &limited->items[own - limited->config->backends];
+	m = stats_of_backend(observer_stats(l->observer), s->name, b);
 	*out = w->status;
 	out->has_gate = limited->has_gates;
 	out->is_shut = limited->has_gates && (w->admission.state != ADMISSION_OPEN ||
 					      !engine_runtime_done(l->engine, w->mark));
 	out->room = out->is_shut ? 0 : w->admission.room;
-	out->open = stats_live(observer_stats(l->observer), s->name, b).open;
+	out->open = m.open;
+	out->n_refused = m.overflowed - m.zero.overflowed;
 	return true;
 }
 

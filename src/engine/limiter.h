@@ -28,7 +28,7 @@ struct limiter_status {
 	uint32_t open;      /* connections that it has and that are not closed */
 	uint32_t overshoot; /* at most so many above max_connections */
 	uint64_t n_full;    /* how often it became full */
-	uint64_t n_refused; /* likewise: connections that its gate turned away */
+	uint64_t n_refused; /* connections that its gates turned away, as in the statistics */
 };
 /* False: it has no limit. */
 bool limiter_status(const struct limiter *l, const struct service *s, const struct backend *b,

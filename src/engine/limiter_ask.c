@@ -10,18 +10,31 @@
 #include "engine/engine_internal.h"
 #include "engine/limiter_internal.h"
 
+/* A count that is not remembered is one of before: a gate has another epoch, or another limit. */
+static uint64_t handle_of(const struct admission *a)
+{
+	return (uint64_t)a->of << 32 | (uint64_t)a->epoch << 1 | 1;
+}
+
+void limiter_overflowed(struct limiter *l, const struct limited *s, const struct backend *b)
+{
+	const struct watched *w = &s->items[b - s->config->backends];
+
+	stats_overflowed(observer_stats(l->observer), engine_model(l->engine), s->config->name, b,
+			 handle_of(&w->admission), w->counts.n_refused);
+}
+
 static void take_report(struct limiter *l, const struct gate_report *r)
 {
 	struct limited *s = limited_find(l, r->service);
 	const struct backend *b = s ? service_backend(s->config, r->backend) : NULL;
 	struct watched *w = b ? &s->items[b - s->config->backends] : NULL;
 
-	if (!w || w->admission.state != ADMISSION_OPEN || w->admission.epoch != r->gate.epoch)
+	if (!w || w->admission.state == ADMISSION_SHUT || w->admission.epoch != r->gate.epoch)
 		return;
 	renewal_read(&w->renewal, r->counts.n_tokens, clock_mono_ms());
-	if (r->counts.n_refused > w->counts.n_refused)
-		w->status.n_refused += r->counts.n_refused - w->counts.n_refused;
 	w->counts = r->counts;
+	limiter_overflowed(l, s, b);
 }
 
 static void asked_cb(const struct gate_reports *gates, void *arg)

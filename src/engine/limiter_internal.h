@@ -47,6 +47,8 @@ struct limited *limited_find(const struct limiter *l, const char *name);
 
 /* limiter_ask.c */
 
+/* What its gate has turned away goes into the statistics. */
+void limiter_overflowed(struct limiter *l, const struct limited *s, const struct backend *b);
 /* Gates where tokens are due, then the others in turn, are asked what they counted. Nothing happens
  * while the answer to the last question is on its way. */
 void limiter_ask_due(struct limiter *l);

@@ -289,7 +289,7 @@ static void take_counter(struct tally *t, const struct errand *e, const struct n
 
 	if (s && c->packets > 0)
 		stats_overflowed(observer_stats(t->observer), engine_model(t->engine),
-				 s->service->name, c->handle, c->packets);
+				 s->service->name, NULL, c->handle, c->packets);
 }
 
 static void take_count(struct tally *t, const struct service *s, const struct count *c)

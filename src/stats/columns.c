@@ -93,7 +93,7 @@ static const struct column columns[] = {
 	      "Connections whose first packet was answered with a reset."),
 	TOTAL(timed_out, "timed_out_total", "TCP connections that ended by a timeout, not closed."),
 	TOTAL(failed, "failed_total", "Connections that were never answered."),
-	{ "overflowed", COLUMN_TOTAL, 1u << STATS_SERVICE, "overflowed_total",
+	{ "overflowed", COLUMN_TOTAL, 1u << STATS_SERVICE | 1u << STATS_BACKEND, "overflowed_total",
 	  "Connections that met a limit: they went elsewhere, or were refused.", overflowed,
 	  overflowed_metered, NULL },
 };

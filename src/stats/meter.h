@@ -35,7 +35,7 @@ struct meter {
 	uint32_t open;  /* of both: those that are not closed, as ct count counts */
 	uint64_t ends[N_ENDS];
 	uint64_t shown[N_SUMS]; /* the totals */
-	uint64_t overflowed;    /* of a service: connections that met a limit */
+	uint64_t overflowed;    /* of services and backends: connections that met a limit */
 	uint64_t remembered;    /* clients that are, by persistence, when they were last counted */
 	double rates[N_SUMS];   /* a second */
 	struct {

@@ -437,10 +437,24 @@ void stats_restore(struct stats *s, const struct model *m, enum stats_kind kind,
 	touch(s, row); /* the first listing tells what became of it */
 }
 
-void stats_overflowed(struct stats *s, const struct model *m, const char *service, uint64_t handle,
-		      uint64_t packets)
+/* Of the backend, or of the service (NULL). One that had nothing is not made for nothing. */
+static struct row *row_for(struct stats *s, const struct model *m, const char *service,
+			   const struct backend *b, uint64_t n)
 {
-	struct row *row = rows_restore(&s->rows, m, STATS_SERVICE, service, 0, NULL);
+	struct flow_end at = { .port = b ? b->port : 0 };
+
+	if (b)
+		at.address = b->address;
+	if (n == 0 && !(b ? (const void *)rows_backend(&s->rows, service, &at.address, at.port)
+			  : (const void *)rows_service(&s->rows, service)))
+		return NULL;
+	return rows_restore(&s->rows, m, b ? STATS_BACKEND : STATS_SERVICE, service, 0, &at);
+}
+
+void stats_overflowed(struct stats *s, const struct model *m, const char *service,
+		      const struct backend *b, uint64_t handle, uint64_t packets)
+{
+	struct row *row = row_for(s, m, service, b, packets);
 
 	if (row)
 		s->n_overflowed += meter_overflowed(&row->meter, handle, packets);
@@ -449,15 +463,8 @@ void stats_overflowed(struct stats *s, const struct model *m, const char *servic
 void stats_remembered(struct stats *s, const struct model *m, const char *service,
 		      const struct backend *b, uint64_t n)
 {
-	struct flow_end at = { .port = b ? b->port : 0 };
-	struct row *row;
+	struct row *row = row_for(s, m, service, b, n);
 
-	if (b)
-		at.address = b->address;
-	if (n == 0 && !(b ? (const void *)rows_backend(&s->rows, service, &at.address, at.port)
-			  : (const void *)rows_service(&s->rows, service)))
-		return;
-	row = rows_restore(&s->rows, m, b ? STATS_BACKEND : STATS_SERVICE, service, 0, &at);
 	if (row)
 		row->meter.remembered = n;
 }

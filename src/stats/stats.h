@@ -69,11 +69,11 @@ void stats_restore(struct stats *s, const struct model *m, enum stats_kind kind,
 
 /*
  * What is counted by the kernel, of services of the model: its counter of connections that met a
- * limit (meter_overflowed()), and the clients that persistence remembers for the backend, or for
- * the service as a whole (NULL).
+ * limit of the service, or that the gate of the backend turned away (meter_overflowed()); and the
+ * clients that persistence remembers for the backend, or for the service as a whole (NULL).
  */
-void stats_overflowed(struct stats *s, const struct model *m, const char *service, uint64_t handle,
-		      uint64_t packets);
+void stats_overflowed(struct stats *s, const struct model *m, const char *service,
+		      const struct backend *b, uint64_t handle, uint64_t packets);
 void stats_remembered(struct stats *s, const struct model *m, const char *service,
 		      const struct backend *b, uint64_t n);
 
@@ -153,7 +153,7 @@ struct stats_self {
 	uint64_t n_listings;
 	uint64_t n_listed; /* connections in the last listing, foreign ones left out */
 	size_t n_rows;
-	uint64_t n_overflowed; /* since the start, of all services */
+	uint64_t n_overflowed; /* since the start, of all services and backends */
 };
 struct stats_self stats_self(const struct stats *s);
 

@@ -23,7 +23,7 @@ LEFT_OUT = {
     "fnat_health_checks_running", "fnat_backend_health",
     "fnat_backend_agent_down", "fnat_backend_agent_checks_total"}
 # Of listeners and pool addresses there is what there is of services.
-PARTS = re.compile(r"fnat_(listener|pool_address)_|fnat_backend_(in|out)_|fnat_backend_(inactive|timed_out)")
+PARTS = re.compile(r"fnat_(listener|pool_address)_|fnat_backend_(in|out)_|fnat_backend_(inactive|timed_out|overflowed)")
 
 
 def dashboard():

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import socket
+import time
 from collections import Counter
 from contextlib import suppress
 
@@ -505,6 +506,45 @@ def test_overflowed_one_gate(lab, start, echo):
     assert got["answered"] == 300 and got["refused"] == 700, got
     d = start(udp_limited(lab, {"b1": 300}, names=["b1"]))
     assert overflowed(d) == 700
+
+
+def test_overflowed_of_a_backend(lab, again, crowd):
+    """What its gates turned away, the same number everywhere: over a restart, and not twice; until set to zero."""
+    cfg = limited(lab, {"b1": 8}, {"b2": {"sorry": True}}, names=["b1", "b2"])
+
+    def run():
+        return wait_open(again("overflow", cfg).wait_ready(), "b1")
+
+    def number():
+        s = d.api.must("GET", "/v1/stats?service=web").json["services"]["web"]["backends"]
+        n = s["b1"]["overflowed"]
+        assert limit_of(d, "b1")["overflowed"] == n and s["b2"]["overflowed"] == 0
+        assert ["web/b1", str(n)] in [[f[0], f[-1]] for f in map(
+            str.split, d.ctl("-o", "table", "stats").stdout.splitlines())]
+        return n
+    d = run()
+    d.kill()
+    assert crowd.open(13) == {"b1": 8, "b2": 5}
+    crowd.leave("b1", 1)
+    d = run()
+    n = wait_for(number, 5, "those that were turned away")
+    assert n >= 5 and n % 5 == 0  # each of them as often as it came there
+    d.stop()
+    d = run()
+    assert [g for g in gates(lab) if g.endswith("-e1")]
+    wait_for(lambda: limit_of(d, "b1")["connections"] == 7, 5, "all known")
+    time.sleep(1)  # looks at the same gate
+    assert number() == n
+    crowd.leave("b1", 3)
+    wait_for(lambda: [g for g in gates(lab) if g.endswith("-e2")], 5, "another gate")
+    assert number() == n
+    d.stop()
+    d = run()
+    assert number() == n
+    d.api.must("DELETE", "/v1/stats?service=web")
+    assert number() == 0
+    metric = "fnat_backend_overflowed_total{service=\"web\",backend=\"b1\"} %d\n"
+    assert metric % n in d.api.must("GET", "/metrics").text
 
 
 def test_overflowed_all_full(lab, start, crowd, limit):

@@ -494,21 +494,21 @@ START_TEST(test_overflowed_goes_on)
 {
 	char *text;
 
-	stats_overflowed(w.s, w.m, "web", 7, 10);
-	stats_overflowed(w.s, w.m, "web", 7, 10);
-	stats_overflowed(w.s, w.m, "nobody", 8, 10);
+	stats_overflowed(w.s, w.m, "web", NULL, 7, 10);
+	stats_overflowed(w.s, w.m, "web", NULL, 7, 10);
+	stats_overflowed(w.s, w.m, "nobody", NULL, 8, 10);
 	ck_assert_uint_eq(overflowed(), 10);
 	text = saved_text();
 	ck_assert(restart(text));
 	ck_assert_uint_eq(overflowed(), 10);
-	stats_overflowed(w.s, w.m, "web", 7, 13);
+	stats_overflowed(w.s, w.m, "web", NULL, 7, 13);
 	ck_assert_uint_eq(overflowed(), 13);
-	stats_overflowed(w.s, w.m, "web", 9, 20); /* removed and made again */
+	stats_overflowed(w.s, w.m, "web", NULL, 9, 20); /* removed and made again */
 	ck_assert_uint_eq(overflowed(), 33);
-	stats_overflowed(w.s, w.m, "web", 9, 4); /* the whole table was */
+	stats_overflowed(w.s, w.m, "web", NULL, 9, 4); /* the whole table was */
 	ck_assert_uint_eq(overflowed(), 37);
 	stats_zero(w.s, "web");
-	stats_overflowed(w.s, w.m, "web", 9, 5);
+	stats_overflowed(w.s, w.m, "web", NULL, 9, 5);
 	ck_assert_uint_eq(overflowed(), 1);
 	ck_assert_uint_eq(stats_of_service(w.s, "web").overflowed, 38);
 	free(text);
