@@ -6,6 +6,7 @@ balancer's kernel, too: looking up, translating, forgetting flows that are over,
 for a core is not in it, so that a busy machine changes it little.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -50,22 +51,23 @@ def _burst(lab, servers, first, n):
     return out["cpu_seconds"] + sum(cpu_s(s.pid) for s in servers) - before, out["seconds"]
 
 
-def costs(lab, servers, fnatd, rounds):
-    """CPU seconds of bursts in turns: [[without fnatd], [with one that does not read]]. fnatd(): starts one that serves PORT."""
-    found = [[], []]
+def rounds_of(lab, servers, fnatd):
+    """Endless pairs of CPU seconds of a burst: without fnatd, and beside one that does not read. fnatd(): starts one that
+    serves PORT."""
     with fnatd():  # the table is there, and stays
         _, seconds = _burst(lab, servers, 0, FLOWS_TRIED)
     n = int(min(max(FLOWS_TRIED * BURST_S / seconds, FLOWS_MIN), FLOWS_MAX))
-    for i in range(rounds):
+    for i in itertools.count():
+        found = {}
         for is_there in ((False, True), (True, False))[i % 2]:
             first = (1 + 2 * i + is_there) * n
             if not is_there:
-                found[0].append(_burst(lab, servers, first, n)[0])
+                found[is_there] = _burst(lab, servers, first, n)[0]
                 continue
             with fnatd() as daemon:
                 daemon.proc.send_signal(signal.SIGSTOP)
                 try:
-                    found[1].append(_burst(lab, servers, first, n)[0])
+                    found[is_there] = _burst(lab, servers, first, n)[0]
                 finally:
                     daemon.proc.send_signal(signal.SIGCONT)
-    return found
+        yield found[False], found[True]

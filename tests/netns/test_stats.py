@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is counted is what went through: statistics against what the backends and the kernel saw."""
 
+import itertools
 import json
 import os
 import re
@@ -434,13 +435,16 @@ def test_a_burst_while_the_daemon_is_stopped(lab, flooded):
 @pytest.mark.slow
 @pytest.mark.skipif(is_sanitized(), reason="the kernel's work beside an fnatd that is stopped: no sanitizer sees any of it")
 def test_a_burst_costs_what_it_does_without_the_daemon(lab, flooded, echoing):
-    """Events for one who does not read do not slow down what makes them. CPU time of who sends and answers, where
-    nothing else runs 1.1 to 1.3 times what it is without: `make bench`."""
+    """Events for one who does not read do not slow down what makes them. CPU time of who sends and answers; as many rounds
+    as it takes, up to a number, until their median says so: on a busy machine a round can be off by a third."""
     lab.sysctl("lb", burst.SHORT_TIMEOUTS)
-    without, beside = burst.costs(lab, echoing, flooded, 5)
-    ratio = statistics.median(b / w for b, w in zip(beside, without))
-    print("\nCPU seconds of a burst, without fnatd: %s; with one that is stopped: %s; ratio %.2f" % (without, beside, ratio))
-    assert ratio < 1.5
+    ratios = []
+    for without, beside in itertools.islice(burst.rounds_of(lab, echoing, flooded), 11):
+        ratios.append(beside / without)
+        if len(ratios) >= 3 and statistics.median(ratios) <= 1.1:
+            break
+    print("\nCPU time of a burst beside an fnatd that is stopped, to without: %s" % ", ".join("%.2f" % r for r in ratios))
+    assert statistics.median(ratios) <= 1.1
 
 
 def test_overflowed_of_many_services(lab, start):
