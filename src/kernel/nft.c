@@ -134,6 +134,15 @@ static int not_permitted(struct err *err)
 	return err_add(err, ERR_SYSTEM, -EPERM, NULL, "the ruleset: CAP_NET_ADMIN is needed");
 }
 
+/* A rule of expressions that no module brings (ENOENT of nft_expr_type_get(), up to 6.18). */
+static bool lacks_module(const struct nft *nft, const struct op_list *ops, const struct nl_error *e)
+{
+	size_t i = batch_find_op(&nft->batch, e->seq, e->offset);
+
+	return e->code == -ENOENT && ops && i != BATCH_NO_OP &&
+	       (ops->items[i].kind == OP_ADD_CHAIN || ops->items[i].kind == OP_SET_CHAIN);
+}
+
 static int explain(const struct nft *nft, const struct op_list *ops, const struct nl_error *e,
 		   struct err *err)
 {
@@ -148,8 +157,11 @@ static int explain(const struct nft *nft, const struct op_list *ops, const struc
 			       "running?)",
 			       nft->table);
 	name_op(nft, ops, e, what);
-	return err_add(err, ERR_KERNEL, e->code, NULL, "the kernel refused %s: %s%s%s%s", what,
-		       strerror(-e->code), e->text[0] ? " (" : "", e->text, e->text[0] ? ")" : "");
+	return err_add(err, ERR_KERNEL, e->code, NULL, "the kernel refused %s: %s%s%s%s%s", what,
+		       strerror(-e->code), e->text[0] ? " (" : "", e->text, e->text[0] ? ")" : "",
+		       lacks_module(nft, ops, e)
+			       ? "; are the modules of nf_tables loaded? fnatctl doctor names them"
+			       : "");
 }
 
 /* The kernel keeps others from an owned table by itself. */
@@ -384,7 +396,12 @@ int nft_try(const struct op_list *ops, struct err *err)
 			nl_gather(&nft.nl, nft.batch.seq, last, &answers, NULL, NULL);
 		if (answers.n_errors > 0)
 			e = answers.first;
-		code = e.code < 0 ? explain(&nft, ops, &e, err) : 0;
+		/* What cannot be sent, too long without CAP_NET_ADMIN, the kernel has not judged. */
+		if (e.code < 0 && answers.n_errors == 0)
+			code = err_add(err, ERR_SYSTEM, e.code, NULL, "the ruleset: %s",
+				       strerror(-e.code));
+		else
+			code = e.code < 0 ? explain(&nft, ops, &e, err) : 0;
 	}
 	nl_close(&nft.nl);
 	batch_fini(&nft.batch);

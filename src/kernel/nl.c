@@ -52,6 +52,10 @@ int nl_open(struct nl *nl, struct err *err)
 	if (!nl->sock || mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0) {
 		code = -errno;
 		nl_close(nl);
+		/* nfnetlink is a module that was not there and could not be loaded. */
+		if (code == -EPROTONOSUPPORT)
+			return err_add(err, ERR_KERNEL, code, NULL,
+				       "the kernel has no nfnetlink: modprobe nf_tables");
 		return err_add(err, ERR_SYSTEM, code, NULL, "netlink socket: %s", strerror(-code));
 	}
 	set_options(nl);

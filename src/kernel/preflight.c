@@ -21,6 +21,7 @@ static const struct preflight_check {
 	void (*run)(struct preflight *pf);
 } checks[] = {
 	{ "kernel", check_kernel },
+	{ "features", check_features }, /* which loads modules: the settings are theirs */
 	{ "settings", check_settings },
 	{ "conntrack-table", check_conntrack_table },
 	{ "rp-filter", check_rp_filter },
@@ -34,7 +35,6 @@ static const struct preflight_check {
 	{ "answers", check_answers },
 	{ "mtu", check_mtu },
 	{ "limits", check_limits },
-	{ "features", check_features },
 };
 
 const char *severity_name(enum severity s)

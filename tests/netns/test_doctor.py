@@ -16,8 +16,8 @@ from lab import VIP, find_program
 
 QUIET = {"net/netfilter/nf_conntrack_acct": 1, "net/netfilter/nf_conntrack_events": 1,
          "net/netfilter/nf_conntrack_tcp_timeout_established": 10800}
-CHECKS = ["kernel", "settings", "conntrack-table", "rp-filter", "firewalls", "foreign-nat", "legacy-tables",
-          "virtual-addresses", "pools", "backends", "sockets", "answers", "mtu", "limits", "features"]
+CHECKS = ["kernel", "features", "settings", "conntrack-table", "rp-filter", "firewalls", "foreign-nat", "legacy-tables",
+          "virtual-addresses", "pools", "backends", "sockets", "answers", "mtu", "limits"]
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,9 @@ def quiet(lab):
     lab.sysctl("lb", QUIET)
 
 
-def doctor(lab, *args, ns="lb", user=None):
+def doctor(lab, *args, ns="lb", user=None, wrapper=()):
     """(exit status, answer, stderr) of a fnatctl doctor that nobody runs a daemon for."""
-    argv = [find_program("fnatctl"), "--socket", lab.path("none.sock"), "doctor"] + list(args)
+    argv = list(wrapper) + [find_program("fnatctl"), "--socket", lab.path("none.sock"), "doctor"] + list(args)
     if user:
         argv = ["setpriv", "--reuid", user, "--clear-groups"] + argv
     r = lab.run(ns, argv, check=False)
@@ -124,6 +124,14 @@ def test_a_kernel_that_lacks_something(lab):
     assert "modprobe" in finding["remedy"]
 
 
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_a_kernel_without_nfnetlink(lab):
+    """Nor a module of that name, or a modprobe that may load it: bind(2) fails as socket(2) then does."""
+    code, answer, _ = doctor(lab, wrapper=["strace", "-f", "-o", "/dev/null", "-e", "inject=bind:error=EPROTONOSUPPORT"])
+    (finding,) = [f for f in answer["findings"] if f["id"] == "kernel-feature-missing"]
+    assert code == 1 and "nfnetlink" in finding["what"] and "modprobe" in finding["remedy"]
+
+
 @pytest.mark.skipif(not shutil.which("iptables-legacy"), reason="iptables-legacy is not installed")
 def test_rules_of_the_old_kind(lab):
     lab.add_ns("old", forward=True)
@@ -136,6 +144,14 @@ def test_rules_of_the_old_kind(lab):
 def test_not_as_root(lab):
     code, answer, err = doctor(lab, user="nobody")
     assert code == 1 and "not root" in err
+    assert "kernel-feature-missing" not in ids(answer)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_what_is_too_long_to_send_is_nothing_that_the_kernel_lacks(lab):
+    """As net.core.wmem_max has it, for who may not go beyond: that setting is the machine's, so the call is made to fail."""
+    inject = ["strace", "-f", "-o", "/dev/null", "-e", "inject=sendto:error=EMSGSIZE"]
+    _, answer, _ = doctor(lab, user="nobody", wrapper=inject)
     assert "kernel-feature-missing" not in ids(answer)
 
 
