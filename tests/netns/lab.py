@@ -113,6 +113,9 @@ class Lab:
     # -- construction
 
     def _build(self):
+        # Before there are namespaces: a setting is there when its module is.
+        if not os.path.exists("/proc/sys/net/netfilter/nf_conntrack_max"):
+            subprocess.run(["modprobe", "-aq", "nf_tables", "nf_conntrack", "nf_conntrack_netlink"], check=False)
         self._add_names(["client", "lb"] + self.backends)
         for short in ["client", "lb"] + self.backends:
             self._sysctls(short)
