@@ -396,7 +396,7 @@ int nft_try(const struct op_list *ops, struct err *err)
 			nl_gather(&nft.nl, nft.batch.seq, last, &answers, NULL, NULL);
 		if (answers.n_errors > 0)
 			e = answers.first;
-		/* What cannot be sent, too long without CAP_NET_ADMIN, the kernel has not judged. */
+		/* What is too long to be sent (without CAP_NET_ADMIN) was not judged. */
 		if (e.code < 0 && answers.n_errors == 0)
 			code = err_add(err, ERR_SYSTEM, e.code, NULL, "the ruleset: %s",
 				       strerror(-e.code));
