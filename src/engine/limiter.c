@@ -394,6 +394,8 @@ static void follow(struct limiter *l, struct limited *s, const struct service *c
 	s->config = service_ref(config);
 	s->has_gates = service_has_gates(config);
 	s->has_tokens = s->has_gates && service_limit(config) == LIMIT_BUDGET;
+	for (size_t i = 0; !s->has_tokens && i < config->n_backends; i++)
+		items[i].renewal = (struct renewal){ 0 };
 	HASH_ADD_KEYPTR(hh, l->services, config->name, strlen(config->name), s);
 	adopt_gates(l, s, old);
 	service_unref(old);
