@@ -317,6 +317,8 @@ static void drain_begin(struct drainer *d, const struct service *s, const struct
 		*drain = (struct drain){ .service = mem_strdup(s->name),
 					 .backend = mem_strdup(b->name) };
 	}
+	drain->address = b->address;
+	drain->port = b->port;
 	drain->is_cutting = false;
 	drain->chosen_until_ns = clock_mono_ns() + GRACE_NS;
 	if (d->recalled && drain_recall(d->recalled, drain))

@@ -2,6 +2,7 @@
 """Backends that drain, and that it is said when they have."""
 
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -217,6 +218,39 @@ def test_a_drain_goes_on_after_a_restart(lab, again):
     assert state(d, who)["drain"]["done"] is True
     time.sleep(0.6)
     assert not drained_events(d)
+
+
+def test_another_address_drains_anew(lab, again):
+    """What is remembered of a name is about the address it had; files that say none of any."""
+    doc = web(lab)
+    doc["services"]["web"]["backends"]["b1"]["state"] = "draining"
+    path = lab.write_config(doc, "drain.json")
+    memory = os.path.join(lab.path("drainmemory.state"), "drains.json")
+
+    def since_after(d):
+        wait_for(lambda: state(d, "b1")["drain"].get("done"), 5, "the drain")
+        d.stop()
+        return again("drainmemory", None, "--config-readonly", path).wait_ready()
+    d = again("drainmemory", None, "--config-readonly", path).wait_ready()
+    since = state(d, "b1")["drain"]["since_ms"]
+    d = since_after(d)
+    assert state(d, "b1")["drain"]["since_ms"] == since
+    for change in ({"port": 8081}, {"address": lab.backend_set(["b3"])["b3"]["address"]}):
+        doc["services"]["web"]["backends"]["b1"].update(change)
+        lab.write_config(doc, "drain.json")
+        d = since_after(d)
+        assert state(d, "b1")["drain"]["since_ms"] > since
+        since = state(d, "b1")["drain"]["since_ms"]
+    wait_for(lambda: state(d, "b1")["drain"].get("done"), 5, "the drain")
+    d.stop()
+    with open(memory, encoding="utf-8") as f:
+        old = json.load(f)
+    for key in ("address", "port"):
+        del old["web"]["b1"][key]
+    with open(memory, "w", encoding="utf-8") as f:
+        json.dump(old, f)
+    d = again("drainmemory", None, "--config-readonly", path).wait_ready()
+    assert state(d, "b1")["drain"]["since_ms"] == since
 
 
 def test_file_mode(lab, again):
