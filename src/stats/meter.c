@@ -182,7 +182,7 @@ static void sample(struct meter *m, uint64_t now_ns)
 
 static bool is_quiet(const struct meter *m)
 {
-	bool is_quiet = m->listed[SUM_CONNS] == 0 && m->open == 0;
+	bool is_quiet = m->listed[SUM_CONNS] == 0 && m->active == 0 && m->inactive == 0;
 
 	for (int i = 0; i < N_SUMS; i++)
 		is_quiet = is_quiet && m->rates[i] == 0 && m->ended[i] <= m->shown[i];
@@ -204,6 +204,20 @@ static uint32_t settled_open(const struct meter *m)
 	return m->open < most ? m->open : most;
 }
 
+/* Likewise; what it missed is as the events left it. */
+static void settle_living(struct meter *m)
+{
+	uint32_t known = m->active + m->inactive;
+	uint32_t listed = m->listed_active + m->listed_inactive;
+	uint32_t missed = known > listed ? known - listed : 0;
+	uint32_t active = m->active > m->listed_active ? m->active - m->listed_active : 0;
+
+	missed = missed < m->late_begun ? missed : m->late_begun;
+	active = active < missed ? active : missed;
+	m->active = m->listed_active + active;
+	m->inactive = m->listed_inactive + missed - active;
+}
+
 bool meter_settle(struct meter *m, uint64_t listing, uint64_t now_ns, bool has_lost)
 {
 	if (m->listing != listing)
@@ -218,8 +232,7 @@ bool meter_settle(struct meter *m, uint64_t listing, uint64_t now_ns, bool has_l
 		m->ended[i] += m->late[i];
 		m->late[i] = 0;
 	}
-	m->active = m->listed_active;
-	m->inactive = m->listed_inactive;
+	settle_living(m);
 	m->open = settled_open(m);
 	m->late_begun = 0;
 	sample(m, now_ns);

@@ -83,8 +83,7 @@ void stats_zero(struct stats *s, const char *service);
 /*
  * Living connections of a backend, as of the last listing and corrected by the events since: what
  * ended is gone at once, what began and what was established since is seen only while NEW and
- * UPDATE events are asked for (observer_want()). Of what began while connections were listed `open`
- * leaves nothing out; active and inactive may, until the next listing.
+ * UPDATE events are asked for (observer_want()).
  */
 struct stats_live {
 	uint32_t active, inactive; /* as IPVS: established (answered, for UDP), and others */

@@ -189,6 +189,42 @@ START_TEST(test_what_begins_during_a_listing_is_open)
 }
 END_TEST
 
+/* As the events told of it: three began, one of them was established. */
+START_TEST(test_what_begins_during_a_listing_lives)
+{
+	const struct backend *a = world_backend(&w, "web", "a");
+	struct flow f = make_flow(FLOW_NEW, 1, 60), answer = make_flow(FLOW_UPDATE, 1, 60);
+
+	for (int n_listed = 0; n_listed <= 1; n_listed++) {
+		stats_list_begin(w.s);
+		settle(1 * S);
+		stats_list_begin(w.s);
+		for (int i = 0; i < 3; i++)
+			feed(&f);
+		feed(&answer);
+		for (int i = 0; i < n_listed; i++)
+			list(1, 60);
+		settle(2 * S);
+		ck_assert_uint_eq(stats_live(w.s, "web", a).active, 1);
+		ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 2);
+	}
+	/* What had closed by then is inactive until it is gone. */
+	stats_list_begin(w.s);
+	settle(3 * S);
+	stats_list_begin(w.s);
+	feed(&f);
+	f.kind = FLOW_UPDATE;
+	f.state = TCP_STATE_TIME_WAIT;
+	feed(&f);
+	settle(4 * S);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 0);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 1);
+	stats_list_begin(w.s);
+	settle(5 * S);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
+}
+END_TEST
+
 START_TEST(test_an_answer_makes_a_udp_flow_active)
 {
 	struct flow f = make_flow(FLOW_NEW, 1, 60);
@@ -581,6 +617,7 @@ int main(void)
 	tcase_add_test(t, test_rates_are_an_average);
 	tcase_add_test(t, test_events_move_the_living);
 	tcase_add_test(t, test_what_begins_during_a_listing_is_open);
+	tcase_add_test(t, test_what_begins_during_a_listing_lives);
 	tcase_add_test(t, test_an_answer_makes_a_udp_flow_active);
 	tcase_add_test(t, test_what_is_told_again_counts_once);
 	tcase_add_test(t, test_foreign_connections_do_not_count);
