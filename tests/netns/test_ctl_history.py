@@ -7,8 +7,11 @@ import os
 import pwd
 import re
 import signal
+import socket
 import subprocess
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -105,6 +108,50 @@ def test_apply_and_confirm(daemon, lab):
     assert ok(daemon, "confirm") == {"generation": first + 1, "result": "confirmed"}
     assert len(refused(daemon, "confirm")) == 1
     assert ok(daemon, "service", "show", "web")["scheduler"] == "sh"
+
+
+def slow_to_tell(path, to):
+    """A Unix socket in front of fnatd's that passes questions for the status on after 1.5 s."""
+    front = socket.socket(socket.AF_UNIX)
+    front.bind(path)
+    front.listen()
+
+    def carry(a, b, is_slow):
+        with suppress(OSError):
+            while data := a.recv(65536):
+                if is_slow and b"GET /v1/status" in data:
+                    time.sleep(1.5)
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+
+    def serve():
+        with suppress(OSError):
+            while True:
+                client, _ = front.accept()
+                back = socket.socket(socket.AF_UNIX)
+                back.connect(to)
+                threading.Thread(target=carry, args=(client, back, True), daemon=True).start()
+                threading.Thread(target=carry, args=(back, client, False), daemon=True).start()
+    threading.Thread(target=serve, daemon=True).start()
+    return front
+
+
+def test_taken_back_before_it_is_told(daemon, lab):
+    """fnatctl asks what waits to be confirmed, and by then the time is over."""
+    first, path = generation(daemon), lab.path("slow.sock")
+    with slow_to_tell(path, daemon.socket):
+        for i, fmt in enumerate(("json", "table")):
+            r = lab.ctl(path, "-o", fmt, "apply", lab.write_config(web(lab, scheduler="sh"), "new.json"), "--confirm", "1")
+            assert r.returncode == OK, r.stderr
+            assert generation(daemon) == first + 2 * i + 2
+            if fmt == "json":
+                assert json.loads(r.stdout) == {"generation": first + 1, "result": "applied", "confirm": None,
+                                                "taken_back": True}
+            else:
+                assert r.stdout.endswith("\nit was not confirmed in time, and is taken back already\n")
+    # One that changes nothing, as ever.
+    r = lab.ctl(daemon.socket, "-o", "table", "apply", lab.write_config(daemon.api.must("GET", "/v1/config").json), "--confirm", "60")
+    assert r.stdout.endswith("\nnothing was changed by it: there is nothing to confirm\n")
 
 
 def test_what_is_not_confirmed_comes_back(daemon, lab):
