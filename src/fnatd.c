@@ -341,8 +341,11 @@ static int own_socket_ready(const char *path, struct err *err)
 static int start(struct fnatd *d, struct source *s, struct err *err)
 {
 	const struct fnatd_options *o = d->options;
-	int code = process_activated_socket() ? 0 : own_socket_ready(o->socket_path, err);
+	int code = process_check_files(err);
 
+	if (code < 0)
+		return code;
+	code = process_activated_socket() ? 0 : own_socket_ready(o->socket_path, err);
 	if (code == 0)
 		code = source_open(o, false, s, err);
 	malloc_trim(0); /* the JSON tree is gone, and was the larger half of what is needed */

@@ -26,6 +26,8 @@
 
 /* sd_listen_fds(3) */
 #define LISTEN_FDS_START 3
+/* Sockets of netlink, mailboxes of threads, the store, its own socket, some clients. */
+#define FILES_MIN 64u
 
 #define KEPT_FD (STDERR_FILENO + 1)
 
@@ -187,6 +189,18 @@ int process_activated_socket(void)
 		return 0;
 	fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
 	return LISTEN_FDS_START;
+}
+
+int process_check_files(struct err *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= FILES_MIN)
+		return 0;
+	return err_add(err, ERR_SYSTEM, -EMFILE, NULL,
+		       "the limit of open files is %llu, and fnatd needs %u: LimitNOFILE= of the "
+		       "unit, or `ulimit -Hn 65536`",
+		       (unsigned long long)files.rlim_cur, FILES_MIN);
 }
 
 void process_raise_files(void)

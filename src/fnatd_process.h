@@ -43,6 +43,9 @@ int process_make_parents(const char *path, struct err *err);
 /* As many open files as the hard limit allows: a client is one. */
 void process_raise_files(void);
 
+/* ERR_SYSTEM when the limit of open files is too low for a daemon without clients and checks. */
+int process_check_files(struct err *err);
+
 /* A listening socket handed over by systemd (sd_listen_fds(3)), close-on-exec; 0: none. */
 int process_activated_socket(void);
 

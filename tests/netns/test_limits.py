@@ -141,6 +141,19 @@ def test_open_files_follow_the_hard_limit(start):
         assert re.search(r"Max open files +4000 +4000", f.read())
 
 
+@pytest.mark.parametrize("n", [10, 24, 63])
+def test_too_few_open_files(lab, n):
+    """An error that says what is too low, and what to do."""
+    r = lab.run("lb", ["prlimit", "--nofile=%d" % n, find_program("fnatd"), "--foreground", "--socket",
+                       lab.path("few.sock"), "--state-dir", lab.path("few.state")], check=False)
+    assert r.returncode == 1, r
+    assert "the limit of open files is %d, and fnatd needs 64: LimitNOFILE=" % n in r.stderr, r.stderr
+
+
+def test_just_enough_open_files(start):
+    assert start(None, wrapper=["prlimit", "--nofile=64"]).api.status()["generation"] >= 0
+
+
 def test_help_names_every_option():
     here = os.path.dirname(os.path.abspath(__file__))
     text = subprocess.run([find_program("fnatd"), "--help"], capture_output=True, text=True,
