@@ -178,8 +178,8 @@ class TcpServer:
             threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
     def _serve(self, conn):
-        peer, local = conn.getpeername(), conn.getsockname()
         with conn, contextlib.suppress(OSError):
+            peer, local = conn.getpeername(), conn.getsockname()  # it may be reset by now
             conn.sendall(("%s %s %d %s %d\n" % (self.name, _host(peer[0]), peer[1],
                                                _host(local[0]), local[1])).encode())
             while True:
