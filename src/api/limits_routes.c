@@ -22,7 +22,7 @@ static json_t *limit_to_json(const struct backend *b, const struct limiter_statu
 	return object;
 }
 
-/* The numbers are fresh. */
+/* The numbers are fresh enough: while there are limits, events keep them so. */
 static void answer(void *arg)
 {
 	struct call *c = arg;
@@ -45,6 +45,8 @@ void limits_get(struct call *c)
 {
 	if (!model_service(engine_model(c->engine), c->names[0]))
 		call_answer_problem(c, 404, "service \"%s\": no such service", c->names[0]);
+	else if (observer_is_recent(c->observer))
+		answer(c);
 	else
 		observer_refresh(c->observer, answer, c);
 }

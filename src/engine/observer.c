@@ -464,6 +464,11 @@ void observer_refresh(struct observer *o, observer_fn *fn, void *arg)
 		observer_recount(o, fn, arg);
 }
 
+bool observer_is_recent(const struct observer *o)
+{
+	return o->ended_ns && clock_mono_ns() - o->ended_ns < LISTING_SHARE * o->took_ns;
+}
+
 uint64_t observer_counted_ns(const struct observer *o)
 {
 	return o->counted_ns;

@@ -447,6 +447,19 @@ def test_a_burst_costs_what_it_does_without_the_daemon(lab, flooded, echoing):
     assert statistics.median(ratios) <= 1.1
 
 
+def test_who_asks_all_the_time_shares_listings(lab, start):
+    """The metrics, and limits: connections are not listed for each."""
+    d = start(config(lab, web=service(lab, [listener(VIP, 80)], max_connections=100)))
+
+    def listings():
+        return int(re.search(r"^fnat_listings_total (\d+)$", d.api.must("GET", "/metrics").text, re.M)[1])
+    for path in ("/metrics", "/v1/services/web/limits"):
+        before = listings()
+        for _ in range(100):
+            d.api.must("GET", path)
+        assert listings() - before <= 50
+
+
 def test_overflowed_of_many_services(lab, start):
     """More counters than are taken in one round of the main loop: each finds its service."""
     ports = range(20000, 22500)
