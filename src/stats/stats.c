@@ -22,6 +22,7 @@ struct stats {
 	uint64_t n_listed, n_listed_now;
 	uint64_t n_foreign, n_duplicates, n_listings, n_overflowed;
 	struct recent recent;
+	struct recent closed; /* TIME_WAIT: a reset may close them once more */
 	struct announced announced;
 	struct {
 		stats_signal_fn *fn;
@@ -46,6 +47,7 @@ void stats_free(struct stats *s)
 		return;
 	rows_fini(&s->rows);
 	recent_fini(&s->recent);
+	recent_fini(&s->closed);
 	announced_fini(&s->announced);
 	unanswered_free(s->unanswered);
 	free(s);
@@ -121,6 +123,12 @@ static void count_all(struct stats *s, const struct found *found, const struct f
 	if (f->master_to.address.family == 0 &&
 	    is_watched(found->backend, &found->service->pool->ports, f))
 		ports_flow(&s->rows.ports, &found->service->pool->ports, f, s->listing);
+}
+
+/* It was open no longer before this change of its state. */
+static bool is_closed_again(struct stats *s, const struct flow *f)
+{
+	return f->kind == FLOW_UPDATE && flow_is_closed(f) && recent_is_again(&s->closed, f);
 }
 
 static enum stats_signal signal_of(const struct flow *f)
@@ -249,6 +257,8 @@ void stats_flow(struct stats *s, const struct model *m, const struct flow *f)
 		s->n_duplicates++;
 		return;
 	}
+	if (is_closed_again(s, f))
+		return;
 	if (f->kind == FLOW_LISTED)
 		s->n_listed_now++;
 	if (f->kind == FLOW_DESTROY && s->on_end)

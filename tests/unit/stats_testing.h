@@ -12,6 +12,7 @@
 #define TCP_STATE_ESTABLISHED 3
 #define TCP_STATE_FIN_WAIT    4
 #define TCP_STATE_TIME_WAIT   7
+#define TCP_STATE_CLOSE       8
 
 #define WEB_OF(listeners, backends)                                                                \
 	"{\"listeners\":[" listeners "],\"pool\":\"lan\",\"backends\":{" backends "}}"

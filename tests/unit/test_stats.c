@@ -225,6 +225,29 @@ START_TEST(test_what_begins_during_a_listing_lives)
 }
 END_TEST
 
+/* By a reset of what both sides had closed before. */
+START_TEST(test_what_closes_twice_was_open_once)
+{
+	const struct backend *a = world_backend(&w, "web", "a");
+	struct flow f = make_flow(FLOW_NEW, 0, 0);
+
+	for (uint32_t id = 1; id <= 3; id++) {
+		f.id = id;
+		feed(&f);
+	}
+	f.kind = FLOW_UPDATE;
+	f.state = TCP_STATE_TIME_WAIT;
+	feed(&f);
+	f.state = TCP_STATE_CLOSE;
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 2);
+	/* Another one that is reset was not closed before. */
+	f.id = 2;
+	feed(&f);
+	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 1);
+}
+END_TEST
+
 START_TEST(test_an_answer_makes_a_udp_flow_active)
 {
 	struct flow f = make_flow(FLOW_NEW, 1, 60);
@@ -618,6 +641,7 @@ int main(void)
 	tcase_add_test(t, test_events_move_the_living);
 	tcase_add_test(t, test_what_begins_during_a_listing_is_open);
 	tcase_add_test(t, test_what_begins_during_a_listing_lives);
+	tcase_add_test(t, test_what_closes_twice_was_open_once);
 	tcase_add_test(t, test_an_answer_makes_a_udp_flow_active);
 	tcase_add_test(t, test_what_is_told_again_counts_once);
 	tcase_add_test(t, test_foreign_connections_do_not_count);
