@@ -21,6 +21,8 @@
 #define LOOK_INTERVAL_MS 500
 /* While a gate is on its way to be opened. */
 #define HURRY_INTERVAL_MS 20
+/* A gate stays so long where no events tell of what it admits. */
+#define BLIND_REST_MS 5000
 /* For tokens to be issued, connections are listed one part in so many of the time. */
 #define RENEWAL_RESTS 4
 
@@ -129,6 +131,7 @@ static void open_gate(struct limiter *l, const struct limited *s, const struct b
 	};
 	w->counts = (struct nft_gate_counts){ 0 };
 	limiter_overflowed(l, s, b);
+	w->opened_ms = clock_mono_ms();
 	w->begun = stats_live(observer_stats(l->observer), service, b).begun;
 	engine_set_runtime(l->engine, service, b->name, &at);
 	w->mark = engine_runtime_mark(l->engine);
@@ -148,10 +151,25 @@ static void see_gate(struct limiter *l, const struct service *s, const struct ba
 	}
 }
 
-/* Then its count is spoiled; one that has tokens gets a new one with those. */
-static bool has_refused(const struct limited *s, const struct backend *b, const struct watched *w)
+/* A gate that admits and of which no event tells: what is known of it is as of the last listing. */
+static bool is_told_of(const struct limiter *l, const struct limited *s, const struct backend *b,
+		       const struct watched *w)
 {
-	return w->counts.n_refused > 0 && !(s->has_tokens && renewal_has_tokens(b));
+	return stats_live(observer_stats(l->observer), s->config->name, b).begun > w->begun;
+}
+
+/*
+ * Then its count is spoiled; one that has tokens gets a new one with those. Nobody gets in while it
+ * is made anew, so where there are no events that is not done again and again; and where nobody can
+ * list connections it is not done at all, for then the kernel's count, too high, is the only one.
+ */
+static bool has_refused(const struct limiter *l, const struct limited *s, const struct backend *b,
+			const struct watched *w)
+{
+	if (w->counts.n_refused == 0 || (s->has_tokens && renewal_has_tokens(b)))
+		return false;
+	return observer_status(l->observer).is_available &&
+	       (is_told_of(l, s, b, w) || clock_mono_ms() >= w->opened_ms + BLIND_REST_MS);
 }
 
 /* Are new tokens due? The events tell earlier how many were used than the gate's own counter. */
@@ -185,7 +203,7 @@ static void look_exact(struct limiter *l, const struct limited *s, const struct 
 		       struct watched *w, uint32_t open)
 {
 	see_gate(l, s->config, b, w);
-	if (admission_look(&w->admission, b, open, has_refused(s, b, w)))
+	if (admission_look(&w->admission, b, open, has_refused(l, s, b, w)))
 		close_gate(l, s->config, b, w);
 	if (w->admission.state == ADMISSION_CLOSING && engine_runtime_done(l->engine, w->mark))
 		admission_shut(&w->admission, clock_mono_ms());

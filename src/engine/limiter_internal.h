@@ -18,7 +18,8 @@ struct watched {
 	uint64_t mark;                 /* when what was told last is in the kernel */
 	struct nft_gate_counts counts; /* of the gate of this epoch */
 	struct renewal renewal;
-	uint64_t begun; /* connections when the gate was opened, as far as was told */
+	/* When the gate was opened, and connections then, as far as was told. */
+	uint64_t opened_ms, begun;
 };
 
 struct limited {

@@ -15,6 +15,7 @@ from conftest import config, listener, service
 from health_testing import events_of
 from lab import FLOOD_SOURCE, VIP, find_program, wait_for
 from servers import parse_reply
+from test_preflight import sysctls
 from test_stress import echo_servers
 
 LIMITS = "/v1/services/web/limits"
@@ -461,6 +462,18 @@ def test_a_service_without_backends_keeps_its_count(lab, start, crowd):
     assert crowd.open() is None
     crowd.leave("b1")
     wait_for(crowd.open, 5, "room after one has ended")
+
+def test_gates_rest_without_events(lab, start, echo):
+    """Nothing tells then how many have ended; the gate is made anew now and then, and not for each that it refused."""
+    with sysctls(lab, net__netfilter__nf_conntrack_events=0):
+        d = wait_open(start(udp_limited(lab, {"b1": 300}, names=["b1"])), "b1")
+        until, n = time.monotonic() + 10, 0
+        while time.monotonic() < until:
+            n += by(flood(lab, n=400))[0]
+            lab.run("lb", ["conntrack", "-D", "-p", "udp"], check=False)
+        epochs = [int(g.split("-e")[1]) for g in gates(lab) if "-e" in g]
+    assert n > 600 and max(epochs, default=0) <= 3, (n, epochs)
+
 
 # --- how many met a limit
 
