@@ -73,7 +73,8 @@ static void find_refused(struct preflight *pf, const char *what)
 	f->remedy = mem_strdup("boot a kernel with nf_tables and all of its modules: apt install "
 			       "linux-image-amd64; in a container, load them outside: modprobe -a "
 			       "nf_tables nft_chain_nat nft_ct nft_nat nft_numgen nft_hash "
-			       "nft_reject_inet");
+			       "nft_reject_inet, for limits nft_connlimit and up to Linux 6.1 "
+			       "nft_objref");
 }
 
 void check_features(struct preflight *pf)
