@@ -463,6 +463,7 @@ def test_a_service_without_backends_keeps_its_count(lab, start, crowd):
     crowd.leave("b1")
     wait_for(crowd.open, 5, "room after one has ended")
 
+
 def test_gates_rest_without_events(lab, start, echo):
     """Nothing tells then how many have ended; the gate is made anew now and then, and not for each that it refused."""
     with sysctls(lab, net__netfilter__nf_conntrack_events=0):
