@@ -25,7 +25,7 @@ class Nginx:
 daemon off; master_process off; worker_processes 1; pid {dir}/pid; error_log {dir}/error.log;
 events {{ worker_connections 1024; }}
 http {{
- default_type text/plain; sendfile on; keepalive_timeout 60;
+ default_type text/plain; sendfile on; keepalive_timeout 60; client_header_timeout 600;
  log_format fnat '$remote_addr:$remote_port $server_addr:$server_port "$request" $status';
  access_log {dir}/access.log fnat;
  client_body_temp_path {dir}; proxy_temp_path {dir}; fastcgi_temp_path {dir};

@@ -266,14 +266,14 @@ def test_file_over_the_limit(session_lab):
     path = lab.write_config("{}", "huge.json")
     with open(path, "r+b") as f:
         f.truncate((256 << 20) + 1)
-    r = lab.run("client", [find_program("fnatd"), "--check", path], check=False, timeout=5)
+    r = lab.run("client", [find_program("fnatd"), "--check", path], check=False, timeout=20)
     assert r.returncode == 1 and "256" in r.stderr, r
 
 
 def test_odd_files(session_lab):
     lab = session_lab
     for path in (lab.dir, "/dev/null", "/proc/self/mem"):
-        r = lab.run("client", [find_program("fnatd"), "--check", path], check=False, timeout=5)
+        r = lab.run("client", [find_program("fnatd"), "--check", path], check=False, timeout=20)
         assert r.returncode == 1 and path in r.stderr, r
 
 
