@@ -457,7 +457,7 @@ def test_a_burst_costs_what_it_does_without_the_daemon(lab, flooded, echoing):
     as it takes, up to a number, until their median says so: on a busy machine a round can be off by a third."""
     lab.sysctl("lb", burst.SHORT_TIMEOUTS)
     ratios = []
-    for without, beside in itertools.islice(burst.rounds_of(lab, echoing, flooded), 11):
+    for without, beside in itertools.islice(burst.rounds_of(lab, echoing, flooded), 15):
         ratios.append(beside / without)
         if len(ratios) >= 3 and statistics.median(ratios) <= 1.1:
             break
