@@ -259,6 +259,12 @@ TESTS += %D%/test_stats_rows
 %C%_test_stats_rows_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 %C%_test_stats_rows_LDADD = libfnat.la $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_stats_live
+TESTS += %D%/test_stats_live
+%C%_test_stats_live_SOURCES = %D%/test_stats_live.c %D%/stats_fixture.h %D%/stats_testing.h %D%/model_testing.h
+%C%_test_stats_live_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+%C%_test_stats_live_LDADD = libfnat.la $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_stats_walk
 TESTS += %D%/test_stats_walk
 %C%_test_stats_walk_SOURCES = %D%/test_stats_walk.c %D%/stats_fixture.h %D%/stats_testing.h %D%/model_testing.h

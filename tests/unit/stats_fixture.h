@@ -24,4 +24,17 @@ static void feed(const struct flow *f)
 	stats_flow(w.s, w.m, f);
 }
 
+static inline void feed_listed(uint64_t packets, uint64_t bytes)
+{
+	struct flow f = make_flow(FLOW_LISTED, packets, bytes);
+
+	feed(&f);
+}
+
+/* A listing is over. */
+static inline void settle(uint64_t at_ns)
+{
+	stats_list_end(w.s, w.m, at_ns, false);
+}
+
 #endif

@@ -12,18 +12,6 @@ static void end(uint64_t packets, uint64_t bytes)
 	feed(&f);
 }
 
-static void list(uint64_t packets, uint64_t bytes)
-{
-	struct flow f = make_flow(FLOW_LISTED, packets, bytes);
-
-	feed(&f);
-}
-
-static void settle(uint64_t at_ns)
-{
-	stats_list_end(w.s, w.m, at_ns, false);
-}
-
 static void check_sums(const struct meter *m, uint64_t conns, uint64_t packets, uint64_t bytes)
 {
 	ck_assert_uint_eq(m->shown[SUM_CONNS], conns);
@@ -49,7 +37,7 @@ START_TEST(test_ended_and_living_add_up)
 {
 	end(3, 100);
 	stats_list_begin(w.s);
-	list(5, 1000);
+	feed_listed(5, 1000);
 	settle(1 * S);
 	check_all(2, 8, 1100);
 	ck_assert_uint_eq(stats_live(w.s, "web", world_backend(&w, "web", "a")).active, 1);
@@ -66,7 +54,7 @@ END_TEST
 START_TEST(test_one_that_ends_during_a_listing_counts_once)
 {
 	stats_list_begin(w.s);
-	list(5, 1000);
+	feed_listed(5, 1000);
 	end(6, 1200); /* the same one */
 	end(1, 10);   /* one that the listing did not come to */
 	settle(1 * S);
@@ -80,7 +68,7 @@ END_TEST
 START_TEST(test_a_listing_that_broke_off)
 {
 	stats_list_begin(w.s);
-	list(5, 1000);
+	feed_listed(5, 1000);
 	end(6, 1200);
 	stats_list_cancel(w.s);
 	stats_list_begin(w.s);
@@ -92,11 +80,11 @@ END_TEST
 START_TEST(test_what_was_lost_stays_in_the_totals)
 {
 	stats_list_begin(w.s);
-	list(5, 1000);
+	feed_listed(5, 1000);
 	settle(1 * S);
 	/* It ends, and nobody hears of it; another one begins. */
 	stats_list_begin(w.s);
-	list(1, 10);
+	feed_listed(1, 10);
 	stats_list_end(w.s, w.m, 2 * S, true);
 	check_all(1, 5, 1000);
 	end(2, 20);
@@ -113,167 +101,23 @@ START_TEST(test_rates_are_an_average)
 	double first;
 
 	stats_list_begin(w.s);
-	list(0, 0);
+	feed_listed(0, 0);
 	settle(100 * S);
 	stats_list_begin(w.s);
-	list(800, 0);
+	feed_listed(800, 0);
 	settle(102 * S);
 	/* 400 a second, a quarter of it. */
 	first = stats_of_service(w.s, "web").rates[SUM_INPKTS];
 	ck_assert_double_eq_tol(first, 100, 0.001);
 	stats_list_begin(w.s);
-	list(800, 0);
+	feed_listed(800, 0);
 	settle(104 * S);
 	ck_assert_double_eq_tol(stats_of_service(w.s, "web").rates[SUM_INPKTS], 75, 0.001);
 	/* One sample of 4 s is as good as two of 2 s. */
 	stats_list_begin(w.s);
-	list(800, 0);
+	feed_listed(800, 0);
 	settle(108 * S);
 	ck_assert_double_eq_tol(stats_of_service(w.s, "web").rates[SUM_INPKTS], 75 * 0.5625, 0.001);
-}
-END_TEST
-
-START_TEST(test_events_move_the_living)
-{
-	struct flow f = make_flow(FLOW_NEW, 1, 60);
-	const struct backend *a = world_backend(&w, "web", "a");
-
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 1);
-	f.kind = FLOW_UPDATE;
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 1);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
-	f.state = TCP_STATE_FIN_WAIT;
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 0);
-	f.kind = FLOW_DESTROY;
-	f.state = TCP_STATE_TIME_WAIT;
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
-}
-END_TEST
-
-/* One of UDP is active from its first answer on, and an assured one is no second one. */
-/* The listing was past their places in the table. */
-START_TEST(test_what_begins_during_a_listing_is_open)
-{
-	const struct backend *a = world_backend(&w, "web", "a");
-	struct flow f = make_flow(FLOW_NEW, 1, 60);
-
-	for (int n_listed = 0; n_listed <= 3; n_listed++) {
-		stats_list_begin(w.s);
-		settle(1 * S);
-		stats_list_begin(w.s);
-		for (int i = 0; i < 3; i++)
-			feed(&f);
-		for (int i = 0; i < n_listed; i++)
-			list(1, 60);
-		settle(2 * S);
-		ck_assert_uint_eq(stats_live(w.s, "web", a).open, 3);
-		/* The next one has them. */
-		stats_list_begin(w.s);
-		for (int i = 0; i < 3; i++)
-			list(1, 60);
-		settle(3 * S);
-		ck_assert_uint_eq(stats_live(w.s, "web", a).open, 3);
-	}
-	/* What is gone without a trace is, nevertheless. */
-	stats_list_begin(w.s);
-	feed(&f);
-	settle(4 * S);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 1);
-	stats_list_begin(w.s);
-	settle(5 * S);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 0);
-}
-END_TEST
-
-/* As the events told of it: three began, one of them was established. */
-START_TEST(test_what_begins_during_a_listing_lives)
-{
-	const struct backend *a = world_backend(&w, "web", "a");
-	struct flow f = make_flow(FLOW_NEW, 1, 60), answer = make_flow(FLOW_UPDATE, 1, 60);
-
-	for (int n_listed = 0; n_listed <= 1; n_listed++) {
-		stats_list_begin(w.s);
-		settle(1 * S);
-		stats_list_begin(w.s);
-		for (int i = 0; i < 3; i++)
-			feed(&f);
-		feed(&answer);
-		for (int i = 0; i < n_listed; i++)
-			list(1, 60);
-		settle(2 * S);
-		ck_assert_uint_eq(stats_live(w.s, "web", a).active, 1);
-		ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 2);
-	}
-	/* What had closed by then is inactive until it is gone. */
-	stats_list_begin(w.s);
-	settle(3 * S);
-	stats_list_begin(w.s);
-	feed(&f);
-	f.kind = FLOW_UPDATE;
-	f.state = TCP_STATE_TIME_WAIT;
-	feed(&f);
-	settle(4 * S);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 0);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 1);
-	stats_list_begin(w.s);
-	settle(5 * S);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
-}
-END_TEST
-
-/* By a reset of what both sides had closed before. */
-START_TEST(test_what_closes_twice_was_open_once)
-{
-	const struct backend *a = world_backend(&w, "web", "a");
-	struct flow f = make_flow(FLOW_NEW, 0, 0);
-
-	for (uint32_t id = 1; id <= 3; id++) {
-		f.id = id;
-		feed(&f);
-	}
-	f.kind = FLOW_UPDATE;
-	f.state = TCP_STATE_TIME_WAIT;
-	feed(&f);
-	f.state = TCP_STATE_CLOSE;
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 2);
-	/* Another one that is reset was not closed before. */
-	f.id = 2;
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).open, 1);
-}
-END_TEST
-
-START_TEST(test_an_answer_makes_a_udp_flow_active)
-{
-	struct flow f = make_flow(FLOW_NEW, 1, 60);
-	const struct backend *a;
-
-	f.protocol = IPPROTO_UDP;
-	f.state = 0;
-	f.status = FLOW_FULLNAT;
-	world_service(&w, "web",
-		      WEB_OF("{\"address\":\"192.0.2.10\",\"protocol\":\"udp\",\"port\":80}", BA));
-	a = world_backend(&w, "web", "a");
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 1);
-	f.kind = FLOW_UPDATE;
-	feed(&f); /* its mark, perhaps */
-	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 0);
-	f.status |= FLOW_SEEN_REPLY;
-	feed(&f);
-	f.status |= FLOW_ASSURED;
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 1);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
-	f.kind = FLOW_DESTROY;
-	feed(&f);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).active, 0);
-	ck_assert_uint_eq(stats_live(w.s, "web", a).inactive, 0);
 }
 END_TEST
 
@@ -439,7 +283,7 @@ START_TEST(test_rows_follow_the_configuration)
 
 	/* The backend goes while a connection to it lives: that counts for the service. */
 	stats_list_begin(w.s);
-	list(1, 10);
+	feed_listed(1, 10);
 	settle(5000 * S);
 	world_service(&w, "web", WEB_OF(L80 "," L81, BB));
 	end(2, 20);
@@ -517,7 +361,7 @@ START_TEST(test_counters_outlive_a_restart)
 
 	end(3, 100);
 	stats_list_begin(w.s);
-	list(5, 1000);
+	feed_listed(5, 1000);
 	settle(1 * S);
 	end(2, 20);
 	text = saved_text();
@@ -525,7 +369,7 @@ START_TEST(test_counters_outlive_a_restart)
 	check_all(2, 8, 1100);
 	/* One lived through it. */
 	stats_list_begin(w.s);
-	list(6, 1100);
+	feed_listed(6, 1100);
 	stats_list_end(w.s, w.m, 2 * S, true);
 	check_all(3, 11, 1220);
 	/* One that was counted while it lived ended in between. */
@@ -638,11 +482,6 @@ int main(void)
 	tcase_add_test(t, test_a_listing_that_broke_off);
 	tcase_add_test(t, test_what_was_lost_stays_in_the_totals);
 	tcase_add_test(t, test_rates_are_an_average);
-	tcase_add_test(t, test_events_move_the_living);
-	tcase_add_test(t, test_what_begins_during_a_listing_is_open);
-	tcase_add_test(t, test_what_begins_during_a_listing_lives);
-	tcase_add_test(t, test_what_closes_twice_was_open_once);
-	tcase_add_test(t, test_an_answer_makes_a_udp_flow_active);
 	tcase_add_test(t, test_what_is_told_again_counts_once);
 	tcase_add_test(t, test_foreign_connections_do_not_count);
 	tcase_add_test(t, test_many_at_once_are_as_one_by_one);
