@@ -455,7 +455,7 @@ def test_a_burst_while_the_daemon_is_stopped(lab, flooded):
 def test_a_burst_costs_what_it_does_without_the_daemon(lab, flooded, echoing):
     """Events for one who does not read do not slow down what makes them. CPU time of who sends and answers; as many rounds
     as it takes, up to a number, until their median says so: on a busy machine a round can be off by a third. That errs
-    towards passing, by about a tenth; `make bench` has rounds of a fixed number."""
+    towards passing; `make bench` has rounds of a fixed number."""
     lab.sysctl("lb", burst.SHORT_TIMEOUTS)
     ratios = []
     for without, beside in itertools.islice(burst.rounds_of(lab, echoing, flooded), 15):
