@@ -23,6 +23,7 @@ static const struct {
 struct line {
 	char *labels;
 	struct meter meter;
+	bool is_counted;
 };
 
 struct lines {
@@ -64,7 +65,7 @@ static void add(const struct stats_object *o, void *arg)
 	struct stats_metrics *sm = arg;
 	struct lines *l = &sm->lines[o->kind];
 
-	VEC_PUSH(l->items, l->n, l->cap) = (struct line){ labels_of(o), *o->meter };
+	VEC_PUSH(l->items, l->n, l->cap) = (struct line){ labels_of(o), *o->meter, o->is_counted };
 }
 
 struct stats_metrics *stats_metrics_new(const struct stats *s)
@@ -111,15 +112,17 @@ bool stats_metrics_put(struct stats_metrics *sm, FILE *out)
 
 	while (sm->kind < N_STATS_KINDS) {
 		c = column_at(sm->column);
-		if (!c->metric || !column_is_of(c, sm->kind) || sm->line == sm->lines[sm->kind].n) {
+		if (!c->metric || sm->line == sm->lines[sm->kind].n) {
 			next_column(sm);
 			continue;
 		}
+		l = &sm->lines[sm->kind].items[sm->line++];
+		if (!column_is_of(c, sm->kind, l->is_counted))
+			continue;
 		if (!sm->is_headed) {
 			put_head(sm, c, out);
 			sm->is_headed = true;
 		}
-		l = &sm->lines[sm->kind].items[sm->line++];
 		fprintf(out, "fnat_%s_%s{%s} %" PRIu64 "\n", kinds[sm->kind].prefix, c->metric,
 			l->labels, c->metered(&l->meter));
 		return true;

@@ -32,12 +32,12 @@ struct stats_stream {
 /* --- JSON ---------------------------------------------------------------------------------- */
 
 /* Names need no escapes: name_check(). */
-static void put_numbers(FILE *out, enum stats_kind kind, const struct meter *m)
+static void put_numbers(FILE *out, enum stats_kind kind, bool is_counted, const struct meter *m)
 {
 	const struct column *c;
 
 	for (size_t i = 0; (c = column_at(i)); i++) {
-		if (!column_is_of(c, kind))
+		if (!column_is_of(c, kind, is_counted))
 			continue;
 		fprintf(out, "%s\"%s\":", i ? "," : "", c->name);
 		if (c->kind == COLUMN_RATE)
@@ -59,7 +59,7 @@ static void put_listeners(const struct stats_stream *st, const struct service *s
 		fprintf(st->out, "%s{\"address\":\"%s\",\"protocol\":\"%s\",\"port\":%u,",
 			i ? "," : "", addr_format(&l->address, address), protocol_name(l->protocol),
 			l->port);
-		put_numbers(st->out, STATS_LISTENER, &m);
+		put_numbers(st->out, STATS_LISTENER, s->counts_begun, &m);
 		fputc('}', st->out);
 	}
 	fputc(']', st->out);
@@ -77,7 +77,7 @@ static void put_backends(const struct stats_stream *st, const struct service *s)
 		if (st->backend && strcmp(st->backend, b->name) != 0)
 			continue;
 		fprintf(st->out, "%s\"%s\":{", comma, b->name);
-		put_numbers(st->out, STATS_BACKEND, &m);
+		put_numbers(st->out, STATS_BACKEND, s->counts_begun, &m);
 		fputc('}', st->out);
 		comma = ",";
 	}
@@ -89,7 +89,7 @@ static void put_service(const struct stats_stream *st, const struct service *s)
 	struct meter m = stats_of_service(observer_stats(st->observer), s->name);
 
 	fprintf(st->out, "\"%s\":{", s->name);
-	put_numbers(st->out, STATS_SERVICE, &m);
+	put_numbers(st->out, STATS_SERVICE, s->counts_begun, &m);
 	put_listeners(st, s);
 	put_backends(st, s);
 	fputc('}', st->out);
@@ -132,7 +132,7 @@ static void put_pool(const struct stats_stream *st, const struct pool *p)
 	for (size_t i = 0; i < list.n; i++) {
 		fprintf(st->out, "%s\"%s\":{", i ? "," : "",
 			addr_format(&list.items[i].address, address));
-		put_numbers(st->out, STATS_POOL_ADDRESS, &list.items[i].meter);
+		put_numbers(st->out, STATS_POOL_ADDRESS, false, &list.items[i].meter);
 		fputc('}', st->out);
 	}
 	fputc('}', st->out);

@@ -2,6 +2,8 @@
 libfnat_la_SOURCES += \
 	%D%/balancer.c \
 	%D%/balancer.h \
+	%D%/begun.c \
+	%D%/begun.h \
 	%D%/budget.c \
 	%D%/budget.h \
 	%D%/ask.c \

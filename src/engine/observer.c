@@ -79,7 +79,7 @@ struct observer {
 	char *saved_path;
 	struct saver *saver; /* NULL: counters end with the daemon */
 	int64_t since_ms, unobserved_ms;
-	uint64_t saved_ns, n_events_saved, n_overflowed_saved;
+	uint64_t saved_ns, n_events_saved, n_overflowed_saved, n_counted_saved;
 	bool had_living; /* when they were saved */
 
 	struct nl nl; /* for the kernel's own counters */
@@ -103,6 +103,7 @@ static void save(struct observer *o)
 	o->saved_ns = clock_mono_ns();
 	o->n_events_saved = o->report.n_events;
 	o->n_overflowed_saved = stats_self(o->stats).n_overflowed;
+	o->n_counted_saved = stats_self(o->stats).n_counted;
 }
 
 /* Where nothing lives and nothing ended, nothing changed. */
@@ -113,7 +114,7 @@ static void save_now_and_then(struct observer *o)
 
 	if (clock_mono_ns() - o->saved_ns < SAVE_INTERVAL_NS ||
 	    (!has_living && !o->had_living && o->n_events_saved == o->report.n_events &&
-	     o->n_overflowed_saved == self.n_overflowed))
+	     o->n_overflowed_saved == self.n_overflowed && o->n_counted_saved == self.n_counted))
 		return;
 	o->had_living = has_living;
 	save(o);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "engine/begun.h"
 #include "kernel/nft_counters.h"
 #include "kernel/nft_entries.h"
 #include "plan/plan.h"
@@ -52,6 +53,7 @@ struct errand {
 	struct count *counts;     /* one for each service of the list */
 	struct nft_counters counters;
 	size_t n_taken; /* of the counters, on the main loop */
+	struct begun_counts *begun;
 	bool has_counters;
 	uint64_t took_ns;
 };
@@ -76,6 +78,7 @@ struct tally {
 	char *table;
 	pthread_t thread;
 	bool has_thread, is_drained;
+	struct begun *begun;
 	struct mailbox *errands, *done;
 	atomic_bool is_stopping;
 	struct nl nl[2]; /* the thread's: of what is urgent, and of rounds */
@@ -105,12 +108,11 @@ static void count_entries(const struct service *s, const struct entries *e, stru
 static void run(struct tally *t, struct errand *e);
 
 /* What is urgent, while a round goes on. */
-static void run_waiting(struct tally *t, struct errand *round)
+static void run_waiting(struct tally *t)
 {
 	struct errand *e;
 
-	while (round->is_round && !atomic_load(&t->is_stopping) &&
-	       (e = mailbox_try_take(t->errands)))
+	while (!atomic_load(&t->is_stopping) && (e = mailbox_try_take(t->errands)))
 		run(t, e);
 }
 
@@ -127,7 +129,8 @@ static int count_map(struct tally *t, struct errand *e, size_t i, const struct m
 		piece.n = 0;
 		code = nft_dump_next(&d, &piece, &is_done, err);
 		count_entries(s, &piece, &e->counts[i]);
-		run_waiting(t, e);
+		if (e->is_round)
+			run_waiting(t);
 	}
 	entries_fini(&piece);
 	return code;
@@ -149,6 +152,29 @@ static void count_service(struct tally *t, struct errand *e, size_t i)
 	err_fini(&err);
 }
 
+static bool goes_on(void *tally)
+{
+	return !atomic_load(&((struct tally *)tally)->is_stopping);
+}
+
+/* In a round. */
+static bool serves_waiting(void *tally)
+{
+	run_waiting(tally);
+	return goes_on(tally);
+}
+
+/* If they are many, of those that somebody waits for; of all in rounds. */
+static void count_begun(struct tally *t, struct errand *e)
+{
+	bool is_all = e->is_round || begun_n(&e->list->of) <= BEGUN_AT_ONCE;
+
+	if (is_all || e->is_wanted)
+		e->begun = begun_read(&t->nl[e->is_round], t->table, &e->list->of,
+				      is_all ? NULL : e->is_wanted,
+				      e->is_round ? serves_waiting : goes_on, t);
+}
+
 static void run(struct tally *t, struct errand *e)
 {
 	uint64_t begun_ns = clock_mono_ns();
@@ -159,6 +185,7 @@ static void run(struct tally *t, struct errand *e)
 		if (e->is_round || (e->is_wanted && e->is_wanted[i]))
 			count_service(t, e, i);
 	}
+	count_begun(t, e);
 	e->took_ns = clock_mono_ns() - begun_ns;
 	mailbox_put(t->done, e);
 }
@@ -198,6 +225,7 @@ static void errand_free(struct tally *t, struct errand *e)
 {
 	for (size_t i = 0; e->counts && i < e->list->of.n; i++)
 		free(e->counts[i].of_backend);
+	begun_counts_free(e->begun);
 	free(e->counts);
 	free(e->is_wanted);
 	nft_counters_fini(&e->counters);
@@ -368,7 +396,9 @@ static void arrived_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while (t->taking || (t->taking = mailbox_try_take(t->done))) {
-		if (take_counters(t, t->taking)) {
+		if (take_counters(t, t->taking) ||
+		    begun_take(t->begun, observer_stats(t->observer), engine_model(t->engine),
+			       t->taking->begun, SLICE_COUNTERS)) {
 			event_add(t->rest, &at_once);
 			return;
 		}
@@ -437,7 +467,7 @@ static void overflow_cb(void *arg)
 
 static bool has_numbers(const struct service *s)
 {
-	return s && (s->persistence.timeout_s > 0 || service_has_limits(s));
+	return s && (s->persistence.timeout_s > 0 || s->counts_begun || service_has_limits(s));
 }
 
 static void forget_remembered(struct tally *t, const struct service *s)
@@ -469,6 +499,8 @@ static void observe_cb(const struct changes *c, void *arg)
 			look_soon(t);
 		if (was && is && was->persistence.timeout_s > 0 && is->persistence.timeout_s == 0)
 			forget_remembered(t, is);
+		if (was && was->counts_begun && !(is && is->counts_begun))
+			begun_forget(t->begun, was->name);
 	}
 	if (n_before == 0 && t->n_services > 0)
 		event_active(t->tick, 0, 0);
@@ -504,6 +536,7 @@ struct tally *tally_new(struct event_base *base, struct engine *e, struct observ
 	t->engine = e;
 	t->observer = o;
 	t->table = mem_strdup(table);
+	t->begun = begun_new();
 	t->n_events = UINT64_MAX; /* what the kernel remembers of before is not known */
 	t->errands = mailbox_new();
 	t->done = mailbox_new();
@@ -567,6 +600,7 @@ void tally_free(struct tally *t)
 	}
 	free(t->waiting.items);
 	free(t->served.items);
+	begun_free(t->begun);
 	free(t->table);
 	free(t);
 }

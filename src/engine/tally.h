@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Numbers that only the kernel has, brought into the statistics: how many connections met a limit
- * (counters of the table, one for each service with limits), and how many clients persistence
- * remembers. Main loop only; what reads the kernel is a thread of its own.
+ * (counters of the table, one for each service with limits), how many began (begun.h), and how many
+ * clients persistence remembers. Main loop only; what reads the kernel is a thread of its own.
  *
  * How fresh they are: the counters are read whenever somebody asks (tally_refresh()), all of them
  * in one dump, and every TALLY_INTERVAL_MS. That takes the thread 15 ms for 4,000 of them and 300

@@ -18,18 +18,47 @@ static void add_row(struct columns *c, const struct number *numbers, const char 
 		    const char *part, const json_t *object)
 {
 	columns_cell(c, "%s%s%s", name, part ? "/" : "", part ? part : "");
-	for (; numbers->key; numbers++)
-		columns_cell(c, "%.0f", json_number_value(json_object_get(object, numbers->key)));
+	for (; numbers->key; numbers++) {
+		const json_t *number = json_object_get(object, numbers->key);
+
+		if (number)
+			columns_cell(c, "%.0f", json_number_value(number));
+		else
+			columns_cell(c, "-");
+	}
+}
+
+/* What the table has, ended by a row of NULLs. */
+static void choose_numbers(bool is_rate, json_t *services,
+			   struct number numbers[STATS_NUMBERS_MAX + 1])
+{
+	const struct number *from = is_rate ? stats_rates : stats_totals;
+	const char *name;
+	bool is_counted = false;
+	json_t *s;
+	size_t n = 0;
+
+	json_object_foreach (services, name, s) {
+		is_counted = is_counted || json_object_get(s, stats_begun.key);
+	}
+	while (from[n].key) {
+		numbers[n] = from[n];
+		n++;
+	}
+	if (is_counted && !is_rate)
+		numbers[n++] = stats_begun;
+	numbers[n] = (struct number){ NULL, NULL };
 }
 
 static void print_table(const struct cli *cli, json_t *stats)
 {
-	const struct number *numbers = cli->given & CLI_RATE ? stats_rates : stats_totals;
 	const char *headings[STATS_NUMBERS_MAX + 2] = { "SERVICE" };
 	json_t *services = json_object_get(stats, "services"), *s, *b;
+	struct number numbers[STATS_NUMBERS_MAX + 1];
 	const char *name, *part;
 	struct columns *c;
 
+	choose_numbers(cli->given & CLI_RATE, services, numbers);
 	for (size_t i = 0; numbers[i].key; i++)
 		headings[i + 1] = numbers[i].heading;
 	c = columns_new(headings);

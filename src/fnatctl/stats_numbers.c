@@ -19,6 +19,8 @@ const struct number stats_totals[] = {
 	{ NULL, NULL },
 };
 
+const struct number stats_begun = { ">BEGUN", "begun" };
+
 const struct number stats_rates[] = {
 	{ ">CPS", "cps" },          { ">INPPS", "inpps" },   { ">OUTPPS", "outpps" },
 	{ ">INBPS", "inbps" },      { ">OUTBPS", "outbps" }, { ">ACTIVE", "activeconns" },

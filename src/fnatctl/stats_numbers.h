@@ -13,6 +13,8 @@ struct number {
 
 /* Ended by a row of NULLs. */
 extern const struct number stats_totals[], stats_rates[];
+/* Beside the totals where a service has it. */
+extern const struct number stats_begun;
 
 #define STATS_NUMBERS_MAX 16
 

@@ -11,6 +11,7 @@
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <libnftnl/object.h>
+#include <libnftnl/set.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -57,25 +58,103 @@ static void on_object(const struct nlmsghdr *nlh, void *arg)
 		nftnl_obj_free(o);
 }
 
-int nft_counters_read(struct nl *nl, const char *table, struct nft_counters *out)
+/* n: of what was found, back at 0 for each try. */
+static int dump(struct nl *nl, const struct nlmsghdr *request, nl_message_fn *fn, void *arg,
+		size_t *n)
 {
-	char buf[NL_REQUEST_BYTES];
+	union {
+		struct nlmsghdr header;
+		char bytes[NL_REQUEST_BYTES];
+	} buf;
 	int code = -EINTR;
 
-	*out = (struct nft_counters){ 0 };
 	for (int i = 0; i < READ_TRIES && code == -EINTR; i++) {
-		struct nlmsghdr *nlh;
-
-		memset(buf, 0, sizeof(buf));
-		nlh = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_INET, 0, 0);
-		mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, table);
-		mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
-		out->n = 0;
-		code = nl_dump(nl, nlh, on_object, out);
+		memcpy(&buf, request, request->nlmsg_len);
+		*n = 0;
+		code = nl_dump(nl, &buf.header, fn, arg);
 	}
-	if (code == -EINTR)
-		code = 0;
+	return code == -EINTR ? 0 : code;
+}
+
+int nft_counters_read(struct nl *nl, const char *table, struct nft_counters *out)
+{
+	char buf[NL_REQUEST_BYTES] = { 0 };
+	struct nlmsghdr *nlh = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_INET, 0, 0);
+	int code;
+
+	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, table);
+	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	*out = (struct nft_counters){ 0 };
+	code = dump(nl, nlh, on_object, out, &out->n);
 	if (code < 0)
 		nft_counters_fini(out);
 	return code;
+}
+
+/* --- sets that count what began ------------------------------------------------------------ */
+
+void nft_begun_sets_fini(struct nft_begun_sets *s)
+{
+	free(s->items);
+	*s = (struct nft_begun_sets){ 0 };
+}
+
+static void add_set(struct nft_begun_sets *sets, const struct nftnl_set *s)
+{
+	char pool[NFT_NAME_BYTES];
+	struct map_ref map;
+
+	if (map_parse(nftnl_set_get_str(s, NFTNL_SET_NAME), &map, pool) < 0 ||
+	    map.kind != MAP_BEGUN)
+		return;
+	VEC_PUSH(sets->items, sets->n, sets->cap) = (struct nft_begun_set){
+		.own = map.shard,
+		.family = map.family,
+		.handle = nftnl_set_get_u64(s, NFTNL_SET_HANDLE),
+	};
+}
+
+static void on_set(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nftnl_set *s;
+
+	if (NFNL_MSG_TYPE(nlh->nlmsg_type) != NFT_MSG_NEWSET)
+		return;
+	s = nftnl_set_alloc();
+	if (s && nftnl_set_nlmsg_parse(nlh, s) == 0)
+		add_set(arg, s);
+	if (s)
+		nftnl_set_free(s);
+}
+
+static int set_cmp(const void *a, const void *b)
+{
+	const struct nft_begun_set *x = a, *y = b;
+
+	return x->own != y->own ? (int)x->own - (int)y->own : (int)x->family - (int)y->family;
+}
+
+int nft_begun_sets_read(struct nl *nl, const char *table, struct nft_begun_sets *out)
+{
+	char buf[NL_REQUEST_BYTES] = { 0 };
+	struct nlmsghdr *nlh = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETSET, NFPROTO_INET, 0, 0);
+	int code;
+
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, table);
+	*out = (struct nft_begun_sets){ 0 };
+	code = dump(nl, nlh, on_set, out, &out->n);
+	if (code < 0)
+		nft_begun_sets_fini(out);
+	if (out->n > 0)
+		qsort(out->items, out->n, sizeof(*out->items), set_cmp);
+	return code;
+}
+
+uint64_t nft_begun_handle(const struct nft_begun_sets *s, uint16_t own, uint8_t family)
+{
+	const struct nft_begun_set key = { .own = own, .family = family }, *found = NULL;
+
+	if (s->n > 0)
+		found = bsearch(&key, s->items, s->n, sizeof(key), set_cmp);
+	return found ? found->handle : 0;
 }

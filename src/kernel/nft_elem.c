@@ -39,6 +39,12 @@ struct map_spec nft_map_spec(const struct map_ref *m)
 					  .key_type = address,
 					  .key_len = len,
 					  .size = map_size(m) };
+	case MAP_BEGUN:
+		return (struct map_spec){ .flags = NFT_SET_EVAL,
+					  .key_type = m->is_address ? address
+								    : TYPE2(address, TYPE_SERVICE),
+					  .key_len = m->is_address ? len : len + 4,
+					  .size = map_size(m) };
 	case MAP_ALL:
 		return (struct map_spec){ .flags = NFT_SET_EVAL,
 					  .key_type = TYPE_INTEGER,
@@ -112,9 +118,23 @@ static size_t put_listener(const struct elem *e, bool has_slot, uint8_t key[KEY_
 	return n + sizeof(e->slot);
 }
 
+/* address (. port) */
+static size_t put_end(const struct elem *e, uint8_t key[KEY_BYTES])
+{
+	size_t n = addr_len(e->address.family);
+	uint16_t port = htons(e->port);
+
+	memset(key, 0, KEY_BYTES);
+	memcpy(key, e->address.bytes, n);
+	memcpy(key + n, &port, sizeof(port));
+	return e->map.is_address ? n : n + 4;
+}
+
 static size_t elem_key(const struct elem *e, uint8_t key[KEY_BYTES])
 {
 	switch ((enum map_kind)e->map.kind) {
+	case MAP_BEGUN:
+		return put_end(e, key);
 	case MAP_ADDRESSES:
 	case MAP_PINS:
 	case MAP_STICKY:
@@ -204,6 +224,7 @@ static void put_data(struct nlmsghdr *nlh, const struct elem *e)
 	case MAP_OVERFLOWED:
 	case MAP_CLIENTS:
 	case MAP_ALL:
+	case MAP_BEGUN:
 	case MAP_FOREIGN:
 		break;
 	case MAP_GATES:
@@ -214,7 +235,7 @@ static void put_data(struct nlmsghdr *nlh, const struct elem *e)
 		break;
 	case MAP_SNAT:
 		if (e->program.own)
-			put_goto(nlh, sticky_chain_name(e->program.own, name));
+			put_goto(nlh, new_chain_name(e->program.own, name));
 		else
 			put_pool_chain(nlh, e->pool);
 		break;
@@ -269,7 +290,7 @@ struct raw {
 	struct bytes key, value, udata;
 	uint32_t flags, verdict;
 	const char *chain;
-	uint64_t expires_ms;
+	struct elem_state state;
 	bool has_more; /* a counter, ... */
 };
 
@@ -315,6 +336,23 @@ static void read_data(const struct nlattr *data, struct bytes *value, struct raw
 	}
 }
 
+/* Of a counter. Others have numbers of their own under that type, which nobody looks at. */
+static void read_expr(const struct nlattr *expr, struct elem_state *out)
+{
+	const struct nlattr *attr, *of;
+
+	mnl_attr_for_each_nested(attr, expr)
+	{
+		if (mnl_attr_get_type(attr) != NFTA_EXPR_DATA)
+			continue;
+		mnl_attr_for_each_nested(of, attr)
+		{
+			if (mnl_attr_get_type(of) == NFTA_COUNTER_PACKETS)
+				out->packets = get_u64(of);
+		}
+	}
+}
+
 static void read_attrs(const struct nlattr *elem, struct raw *out)
 {
 	const struct nlattr *attr;
@@ -336,7 +374,11 @@ static void read_attrs(const struct nlattr *elem, struct raw *out)
 			out->flags = get_u32(attr);
 			break;
 		case NFTA_SET_ELEM_EXPIRATION:
-			out->expires_ms = get_u64(attr);
+			out->state.expires_ms = get_u64(attr);
+			break;
+		case NFTA_SET_ELEM_EXPR:
+			read_expr(attr, &out->state);
+			out->has_more = true;
 			break;
 		case NFTA_SET_ELEM_TIMEOUT: /* nothing that is listed here has one for ever */
 		case NFTA_SET_ELEM_PAD:
@@ -384,6 +426,11 @@ static bool get_key(const struct raw *raw, size_t key_len, struct elem *out)
 	case MAP_STICKY:
 	case MAP_CLIENTS:
 		get_address(&out->address, out->map.family, raw->key.at);
+		return true;
+	case MAP_BEGUN:
+		get_address(&out->address, out->map.family, raw->key.at);
+		if (!out->map.is_address)
+			out->port = get_port(raw->key.at + n);
 		return true;
 	case MAP_SLOTS:
 	case MAP_DETOUR:
@@ -440,15 +487,15 @@ static bool get_gate(const struct raw *raw, struct elem *out)
 	return true;
 }
 
-/* "sticky-5" */
-static bool get_sticky(const char *name, uint16_t *own)
+/* "new-5" */
+static bool get_new(const char *name, uint16_t *own)
 {
 	char again[NFT_NAME_BYTES];
 
-	if (strncmp(name, "sticky-", 7) != 0)
+	if (strncmp(name, "new-", 4) != 0)
 		return false;
-	*own = (uint16_t)strtoul(name + 7, NULL, 10);
-	return *own && strcmp(sticky_chain_name(*own, again), name) == 0;
+	*own = (uint16_t)strtoul(name + 4, NULL, 10);
+	return *own && strcmp(new_chain_name(*own, again), name) == 0;
 }
 
 static bool get_pool(const struct raw *raw, struct elem *out, char name[NFT_NAME_BYTES])
@@ -459,7 +506,7 @@ static bool get_pool(const struct raw *raw, struct elem *out, char name[NFT_NAME
 	out->pool = "";
 	if (!get_goto(raw, name))
 		return false;
-	if (get_sticky(name, &out->program.own)) {
+	if (get_new(name, &out->program.own)) {
 		out->pool = NULL;
 		return true;
 	}
@@ -479,6 +526,7 @@ static bool get_data(const struct raw *raw, size_t data_len, struct elem *out,
 	case MAP_ADDRESSES:
 	case MAP_CLIENTS:
 	case MAP_ALL:
+	case MAP_BEGUN:
 		return true;
 	case MAP_SERVICES:
 		return get_program(raw, out, name);
@@ -506,7 +554,7 @@ static bool get_data(const struct raw *raw, size_t data_len, struct elem *out,
 }
 
 int nft_elem_get(const struct nlattr *attr, const struct map_ref *map, const struct map_spec *spec,
-		 struct elem *out, char name[NFT_NAME_BYTES], uint64_t *expires_ms)
+		 struct elem *out, char name[NFT_NAME_BYTES], struct elem_state *state)
 {
 	struct raw raw;
 
@@ -517,8 +565,8 @@ int nft_elem_get(const struct nlattr *attr, const struct map_ref *map, const str
 		return -EINVAL;
 	if (raw.udata.at)
 		out->comment = nft_udata_get_comment(raw.udata.at, raw.udata.len);
-	if (expires_ms)
-		*expires_ms = raw.expires_ms;
+	if (state)
+		*state = raw.state;
 	if (!get_data(&raw, spec->data_len, out, name) || raw.has_more || raw.flags)
 		out->comment = NFT_FOREIGN_COMMENT;
 	return 0;

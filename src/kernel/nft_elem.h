@@ -31,12 +31,17 @@ void nft_elem_put(struct nlmsghdr *nlh, const struct elem *e, bool is_add);
 typedef void nft_elem_fn(const struct nlattr *elem, void *arg);
 void nft_elem_each(const struct nlmsghdr *nlh, nft_elem_fn *fn, void *arg);
 
+/* What an element of a dynamic map has besides. */
+struct elem_state {
+	uint64_t expires_ms; /* time left */
+	uint64_t packets;    /* of its counter */
+};
+
 /*
  * An element of `map` from the kernel. The comment and the map's pool are borrowed from attr and
- * map, elem.pool from name. -EINVAL: the key is not one of this map's. expires_ms (may be NULL):
- * time left to an element of a dynamic map.
+ * map, elem.pool from name. -EINVAL: the key is not one of this map's. state may be NULL.
  */
 int nft_elem_get(const struct nlattr *attr, const struct map_ref *map, const struct map_spec *spec,
-		 struct elem *out, char name[NFT_NAME_BYTES], uint64_t *expires_ms);
+		 struct elem *out, char name[NFT_NAME_BYTES], struct elem_state *state);
 
 #endif

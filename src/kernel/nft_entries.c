@@ -40,13 +40,19 @@ static void read_entry(const struct nlattr *attr, void *arg)
 {
 	struct read *r = arg;
 	char name[NFT_NAME_BYTES];
-	uint64_t expires_ms;
+	struct elem_state state;
 	struct elem e;
 
-	if (nft_elem_get(attr, r->map, &r->spec, &e, name, &expires_ms) < 0)
+	if (nft_elem_get(attr, r->map, &r->spec, &e, name, &state) < 0)
 		return;
 	VEC_PUSH(r->out->items, r->out->n, r->out->cap) =
-		(struct entry){ e.address, e.to, e.to_port, expires_ms };
+		r->map->kind == MAP_BEGUN ? (struct entry){ .to = e.address,
+							    .to_port = e.port,
+							    .packets = state.packets }
+					  : (struct entry){ .client = e.address,
+							    .to = e.to,
+							    .to_port = e.to_port,
+							    .expires_ms = state.expires_ms };
 }
 
 static void on_entries(const struct nlmsghdr *nlh, void *arg)

@@ -9,12 +9,13 @@
 #include "kernel/nft.h"
 #include "kernel/nl.h"
 
-/* A client and where it goes. */
+/* A client and where it goes; of MAP_BEGUN, a backend and how many went there. */
 struct entry {
-	struct addr client;  /* without the bits that do not count */
+	struct addr client;  /* without the bits that do not count; none of MAP_BEGUN */
 	struct addr to;      /* the backend */
 	uint16_t to_port;    /* 0: the listener's */
 	uint64_t expires_ms; /* time left */
+	uint64_t packets;    /* of MAP_BEGUN: first ones of connections */
 };
 
 struct entries {

@@ -86,6 +86,16 @@ void nft_expr_update(struct nftnl_rule *rule, const char *map, uint32_t timeout_
 	nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, (uint64_t)timeout_s * 1000);
 }
 
+void nft_expr_update_each(struct nftnl_rule *rule, const char *set, struct nftnl_expr *each)
+{
+	struct nftnl_expr *e = nft_expr_new(rule, "dynset");
+
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, each, 0);
+}
+
 void nft_expr_mask(struct nftnl_rule *rule, const void *mask, uint32_t len)
 {
 	static const uint8_t zero[16];

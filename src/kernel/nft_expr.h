@@ -24,6 +24,9 @@ void nft_expr_cmp_u8(struct nftnl_rule *rule, uint32_t op, uint8_t value);
 void nft_expr_nat_address(struct nftnl_rule *rule, uint32_t type, uint8_t family);
 /* Key at NFT_REG_1, data at NFT_REG_2. */
 void nft_expr_update(struct nftnl_rule *rule, const char *map, uint32_t timeout_s);
+/* An element of the set for each key at NFT_REG_1, with `each`, which is the rule's then: what
+ * stands behind goes on where that says so. */
+void nft_expr_update_each(struct nftnl_rule *rule, const char *set, struct nftnl_expr *each);
 /* [ bitwise reg 1 = ( reg 1 & mask ) ^ 0 ] */
 void nft_expr_mask(struct nftnl_rule *rule, const void *mask, uint32_t len);
 /* base: enum nft_payload_bases; offset and len in bytes. */

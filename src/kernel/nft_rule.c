@@ -268,7 +268,7 @@ static void build_max(struct nftnl_rule *rule, const struct rule *r)
 	bool is_client = r->kind == RULE_MAX_CLIENT;
 	struct map_ref set =
 		is_client ? program_clients_set(&r->program) : program_all_set(&r->program);
-	struct nftnl_expr *e, *count = nftnl_expr_alloc("connlimit");
+	struct nftnl_expr *count = nftnl_expr_alloc("connlimit");
 	char name[NFT_NAME_BYTES];
 
 	if (!count)
@@ -280,11 +280,7 @@ static void build_max(struct nftnl_rule *rule, const struct rule *r)
 		nft_expr_numgen(rule, NFT_NG_INCREMENTAL, 1, 0, NFT_REG_1);
 	}
 	set_count(count, set.max);
-	e = nft_expr_new(rule, "dynset");
-	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, map_name(&set, name));
-	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
-	nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, count, 0);
+	nft_expr_update_each(rule, map_name(&set, name), count);
 	build_overflowed(rule, &r->program);
 	nft_expr_verdict(rule, NFT_GOTO, r->name);
 }
@@ -366,6 +362,24 @@ static void build_remember(struct nftnl_rule *rule, const struct program *p, uin
 		nft_expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DEST_OFFSET, 2,
 				 l->reg_sport);
 	nft_expr_update(rule, map_name(&map, name), timeout_s);
+}
+
+/* Likewise in postrouting: what comes here has been sent to a backend, and no filter dropped it. */
+static void build_begun(struct nftnl_rule *rule, const struct program *p)
+{
+	struct nftnl_expr *count = nftnl_expr_alloc("counter");
+	const struct layout *l = layout_of(p->family);
+	struct map_ref set = program_begun_set(p);
+	char name[NFT_NAME_BYTES];
+
+	if (!count)
+		abort();
+	match_family(rule, p->family);
+	load_daddr(rule, p->family);
+	if (!set.is_address)
+		nft_expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DEST_OFFSET, 2,
+				 l->reg_to_port);
+	nft_expr_update_each(rule, map_name(&set, name), count);
 }
 
 /* To the address that the rule's map has for the key, and one of its ports. */
@@ -460,6 +474,9 @@ static void build(struct nftnl_rule *rule, const struct rule *r)
 		break;
 	case RULE_REMEMBER:
 		build_remember(rule, &r->program, r->size);
+		break;
+	case RULE_BEGUN:
+		build_begun(rule, &r->program);
 		break;
 	case RULE_SNAT:
 		build_snat(rule, r);

@@ -162,6 +162,16 @@ static void put_clients(struct nftnl_udata_buf *buf, uint8_t family, bool is_add
 	concat_end(buf, c);
 }
 
+/* typeof ip daddr . th dport */
+static void put_backends(struct nftnl_udata_buf *buf, uint8_t family)
+{
+	struct concat c = concat_start(buf, NFTNL_UDATA_SET_KEY_TYPEOF);
+
+	put_address(buf, 0, family, false);
+	put_payload(buf, 1, DESC_TH, TH_DPORT);
+	concat_end(buf, c);
+}
+
 /* ... : verdict */
 static void put_gates(struct nftnl_udata_buf *buf, uint8_t family)
 {
@@ -194,6 +204,12 @@ static void put_map(struct nftnl_udata_buf *buf, const struct map_ref *m)
 	case MAP_ADDRESSES:
 	case MAP_CLIENTS:
 		put_u32(buf, NFTNL_UDATA_SET_KEYBYTEORDER, ORDER_NETWORK);
+		return;
+	case MAP_BEGUN:
+		put_u32(buf, NFTNL_UDATA_SET_KEYBYTEORDER,
+			m->is_address ? ORDER_NETWORK : ORDER_NONE);
+		if (!m->is_address)
+			put_backends(buf, m->family);
 		return;
 	case MAP_SERVICES:
 	case MAP_SNAT:

@@ -50,10 +50,7 @@ static void flag_read(struct reader *r, const struct at *at, const json_t *value
 		      const struct check_field *row, void *field)
 {
 	(void)row;
-	if (json_is_boolean(value))
-		*(bool *)field = json_is_true(value);
-	else
-		problem(r, at, value, "expected true or false");
+	read_boolean(r, at, value, field);
 }
 
 static bool flag_equal(const void *a, const void *b)

@@ -26,6 +26,7 @@ void read_on_down(struct reader *r, const struct at *at, const json_t *value, vo
 void read_max_connections(struct reader *r, const struct at *at, const json_t *value, void *out);
 void read_max_connections_per_client(struct reader *r, const struct at *at, const json_t *value,
 				     void *out);
+void read_count_begun(struct reader *r, const struct at *at, const json_t *value, void *out);
 void read_limit(struct reader *r, const struct at *at, const json_t *value, void *out);
 void read_on_remove(struct reader *r, const struct at *at, const json_t *value, void *out);
 void read_drain_timeout(struct reader *r, const struct at *at, const json_t *value, void *out);

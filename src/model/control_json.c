@@ -85,10 +85,7 @@ void read_backend_priority(struct reader *r, const struct at *at, const json_t *
 
 void read_backend_sorry(struct reader *r, const struct at *at, const json_t *value, void *out)
 {
-	if (json_is_boolean(value))
-		((struct backend *)out)->is_sorry = json_is_true(value);
-	else
-		problem(r, at, value, "expected true or false");
+	read_boolean(r, at, value, &((struct backend *)out)->is_sorry);
 }
 
 static void read_connections(struct reader *r, const struct at *at, const json_t *value,
@@ -164,6 +161,11 @@ void read_max_connections_per_client(struct reader *r, const struct at *at, cons
 {
 	read_connections(r, at, value,
 			 &((struct service *)out)->control.max_connections_per_client);
+}
+
+void read_count_begun(struct reader *r, const struct at *at, const json_t *value, void *out)
+{
+	read_boolean(r, at, value, &((struct service *)out)->counts_begun);
 }
 
 void read_limit(struct reader *r, const struct at *at, const json_t *value, void *out)
@@ -336,6 +338,8 @@ void put_control(json_t *object, const struct service *s)
 		    json_integer(c->max_connections_per_client));
 	if (c->limit != LIMIT_AUTO)
 		put(object, "limit", json_string_nocheck(limits[c->limit]));
+	if (s->counts_begun)
+		put(object, "count_begun", json_true());
 }
 
 bool control_equal(const struct control *a, const struct control *b)

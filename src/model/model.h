@@ -193,6 +193,7 @@ struct service {
 	const char *scheduler;     /* canonical name, static, known to plan/scheduler.h */
 	uint16_t udp_timeout_s;    /* a UDP flow is remembered for so long; 0: as the kernel does */
 	bool is_one_packet;        /* ... not at all: each datagram is scheduled by itself */
+	bool counts_begun;         /* the kernel counts its connections, too: "count_begun" */
 	enum refusal refusal;      /* "on_unavailable": "reject" | "drop" */
 	struct hash hash;          /* of no effect with schedulers that do not hash */
 	const struct check *check; /* NULL: the backends are not checked; a reference */

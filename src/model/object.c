@@ -311,12 +311,12 @@ bool service_equal(const struct service *a, const struct service *b)
 	if (a == b)
 		return true;
 	if (a->refusal != b->refusal || a->udp_timeout_s != b->udp_timeout_s ||
-	    a->is_one_packet != b->is_one_packet || a->n_listeners != b->n_listeners ||
-	    a->n_backends != b->n_backends || strcmp(a->name, b->name) != 0 ||
-	    strcmp(a->pool, b->pool) != 0 || strcmp(a->scheduler, b->scheduler) != 0 ||
-	    !hash_equal(&a->hash, &b->hash) || !check_equal(a->check, b->check) ||
-	    !check_equal(a->agent, b->agent) || !control_equal(&a->control, &b->control) ||
-	    a->n_slots != b->n_slots ||
+	    a->is_one_packet != b->is_one_packet || a->counts_begun != b->counts_begun ||
+	    a->n_listeners != b->n_listeners || a->n_backends != b->n_backends ||
+	    strcmp(a->name, b->name) != 0 || strcmp(a->pool, b->pool) != 0 ||
+	    strcmp(a->scheduler, b->scheduler) != 0 || !hash_equal(&a->hash, &b->hash) ||
+	    !check_equal(a->check, b->check) || !check_equal(a->agent, b->agent) ||
+	    !control_equal(&a->control, &b->control) || a->n_slots != b->n_slots ||
 	    memcmp(a->overflows, b->overflows, sizeof(a->overflows)) != 0 ||
 	    memcmp(a->waits, b->waits, sizeof(a->waits)) != 0 || !persistence_equal(a, b))
 		return false;

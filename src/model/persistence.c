@@ -60,10 +60,7 @@ static void read_prefix6(struct reader *r, const struct at *at, const json_t *va
 static void read_keep_draining(struct reader *r, const struct at *at, const json_t *value,
 			       void *out)
 {
-	if (json_is_boolean(value))
-		((struct persistence *)out)->keep_draining = json_is_true(value);
-	else
-		problem(r, at, value, "expected true or false");
+	read_boolean(r, at, value, &((struct persistence *)out)->keep_draining);
 }
 
 static const struct field persistence_fields[] = {

@@ -269,6 +269,16 @@ bool read_integer(struct reader *r, const struct at *at, const json_t *value, js
 	return true;
 }
 
+bool read_boolean(struct reader *r, const struct at *at, const json_t *value, bool *out)
+{
+	if (!json_is_boolean(value)) {
+		problem(r, at, value, "expected true or false");
+		return false;
+	}
+	*out = json_is_true(value);
+	return true;
+}
+
 bool read_string(struct reader *r, const struct at *at, const json_t *value, const char *expected,
 		 const char **out)
 {

@@ -77,6 +77,7 @@ void read_object(struct reader *r, const struct at *at, const json_t *value,
 /* False, and a problem added, when the value is not as wanted; *out is untouched then. */
 bool read_integer(struct reader *r, const struct at *at, const json_t *value, json_int_t min,
 		  json_int_t max, json_int_t *out);
+bool read_boolean(struct reader *r, const struct at *at, const json_t *value, bool *out);
 bool read_string(struct reader *r, const struct at *at, const json_t *value, const char *expected,
 		 const char **out);
 /* A host's address. */

@@ -293,6 +293,7 @@ static const struct field service_fields[] = {
 	{ "limit", false, read_limit },
 	{ "max_connections", false, read_max_connections },
 	{ "max_connections_per_client", false, read_max_connections_per_client },
+	{ "count_begun", false, read_count_begun },
 };
 
 /* Equal listeners next to each other, in the order of the document. */

@@ -19,10 +19,7 @@ void read_udp_timeout(struct reader *r, const struct at *at, const json_t *value
 
 void read_one_packet(struct reader *r, const struct at *at, const json_t *value, void *out)
 {
-	if (json_is_boolean(value))
-		((struct service *)out)->is_one_packet = json_is_true(value);
-	else
-		problem(r, at, value, "expected true or false");
+	read_boolean(r, at, value, &((struct service *)out)->is_one_packet);
 }
 
 void check_udp(struct reader *r, const struct at *at, const struct service *s)

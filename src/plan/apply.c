@@ -65,7 +65,7 @@ static bool elem_fits(const struct image *im, const struct elem *e)
 	if (e->map.kind != MAP_SNAT)
 		return true;
 	if (e->program.own)
-		return image_chain(im, sticky_chain_name(e->program.own, name));
+		return image_chain(im, new_chain_name(e->program.own, name));
 	snprintf(name, sizeof(name), "pool-%.60s", e->pool);
 	return image_chain(im, name);
 }

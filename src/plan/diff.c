@@ -62,7 +62,17 @@ static void add_chain(const struct image *have, const struct chain *c, struct op
 		op_list_chain(&out->stage[0], OP_ADD_CHAIN, c);
 }
 
-/* The fixed chains first, in their order: the rules of all others name them. */
+static void add_chains(const struct image *have, const struct image *want, bool leaves,
+		       struct ops *out)
+{
+	for (size_t i = 0; i < want->n_chains; i++)
+		if (!is_base_chain(want->chains[i].name) &&
+		    chain_is_leaf(want->chains[i].name) == leaves)
+			add_chain(have, &want->chains[i], out);
+}
+
+/* The fixed chains first, in their order: the rules of all others name them. Then those that others
+ * name. */
 static void diff_chains(const struct image *have, const struct image *want, struct ops *out)
 {
 	const struct chain *c;
@@ -71,9 +81,8 @@ static void diff_chains(const struct image *have, const struct image *want, stru
 	for (size_t i = 0; base_chain(i, &base); i++)
 		if ((c = image_chain(want, base.name)))
 			add_chain(have, c, out);
-	for (size_t i = 0; i < want->n_chains; i++)
-		if (!is_base_chain(want->chains[i].name))
-			add_chain(have, &want->chains[i], out);
+	add_chains(have, want, true, out);
+	add_chains(have, want, false, out);
 	for (size_t i = 0; i < want->n_chains; i++) {
 		const struct chain *old = image_chain(have, want->chains[i].name);
 

@@ -368,11 +368,12 @@ static void hold_pool(struct garbage *g, const char *pool)
 	(void)hold_chain(g, name);
 }
 
-/* The same for what a sticky service's element names: that chain names the pool's. */
-static void hold_sticky(struct garbage *g, uint16_t own)
+/* The same for what the element of a service with a chain of its own names: that one names the
+ * pool's. */
+static void hold_new(struct garbage *g, uint16_t own)
 {
 	char name[NFT_NAME_BYTES];
-	struct item *item = hold_chain(g, sticky_chain_name(own, name));
+	struct item *item = hold_chain(g, new_chain_name(own, name));
 
 	for (size_t i = 0; item && i < item->op.chain->n_rules; i++) {
 		const struct rule *r = &item->op.chain->rules[i];
@@ -403,7 +404,7 @@ static void hold_pools(struct garbage *g, uint64_t now_ms)
 		if (!op_is_elem(&item->op) || e->map.kind != MAP_SNAT)
 			continue;
 		if (e->program.own)
-			hold_sticky(g, e->program.own);
+			hold_new(g, e->program.own);
 		else
 			hold_pool(g, e->pool);
 	}

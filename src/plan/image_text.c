@@ -51,6 +51,11 @@ static void key_text(const struct elem *e, FILE *out)
 	case MAP_CLIENTS:
 		addr_text(&e->address, out);
 		break;
+	case MAP_BEGUN:
+		addr_text(&e->address, out);
+		if (!e->map.is_address)
+			fprintf(out, " . %u", e->port);
+		break;
 	case MAP_TIMEOUT:
 	case MAP_OVERFLOWED:
 	case MAP_FOREIGN:
@@ -70,6 +75,7 @@ static void data_text(const struct elem *e, FILE *out)
 	case MAP_OVERFLOWED:
 	case MAP_CLIENTS:
 	case MAP_ALL:
+	case MAP_BEGUN:
 	case MAP_FOREIGN:
 		break;
 	case MAP_SERVICES:
@@ -77,7 +83,7 @@ static void data_text(const struct elem *e, FILE *out)
 		break;
 	case MAP_SNAT:
 		if (e->program.own)
-			fprintf(out, " : goto %s", sticky_chain_name(e->program.own, name));
+			fprintf(out, " : goto %s", new_chain_name(e->program.own, name));
 		else
 			fprintf(out, " : goto pool-%s", e->pool ? e->pool : "?");
 		break;
@@ -110,7 +116,8 @@ void elem_text(const struct elem *e, FILE *out)
 
 static const char *map_word(const struct map_ref *m)
 {
-	bool is_set = m->kind == MAP_ADDRESSES || m->kind == MAP_CLIENTS || m->kind == MAP_ALL;
+	bool is_set = m->kind == MAP_ADDRESSES || m->kind == MAP_CLIENTS || m->kind == MAP_ALL ||
+		      m->kind == MAP_BEGUN;
 
 	if (m->kind == MAP_TIMEOUT)
 		return "ct timeout";

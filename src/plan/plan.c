@@ -301,6 +301,7 @@ static void choose_program(struct plan *p, struct place *place)
 	place->now.lacks_lane = false;
 	if (place->now.service) {
 		place->now.program = wanted_program(p, place);
+		place->now.new_own = own_new(p, place->now.service, &place->now.program);
 		wants_lane = program_has_slots(&place->now.program);
 	}
 	place->needs_lane = wants_lane && !keep_lane(p, place);
@@ -438,6 +439,8 @@ static void count_gates(struct plan *p)
 
 		own_counts(p, h->now, refs_take);
 		own_counts(p, h->old, refs_drop);
+		own_begun(p, h->now, refs_take);
+		own_begun(p, h->old, refs_drop);
 		own_gates(p, h->now, refs_take);
 		own_gates(p, h->old, refs_drop);
 	}
@@ -510,6 +513,20 @@ void plan_abort(struct plan *p)
 	refs_abort(&p->maps);
 }
 
+/* An element of services4 or snat4 says the number; of the former there is a name. */
+static void hint_number(struct plan *p, const struct image *have, const struct elem *e)
+{
+	struct elem key = *e;
+
+	if (e->map.kind == MAP_SNAT) {
+		key.map.kind = MAP_SERVICES;
+		if (!(e = image_elem(have, &key)))
+			return;
+	}
+	if (e->comment)
+		own_hint(p, e->comment, key.program.own);
+}
+
 /*
  * Only lanes, shards and numbers of services: the rest of a program follows from its service. A
  * listener that had to do without a lane gets one if there is one now.
@@ -521,11 +538,11 @@ void plan_hint(struct plan *p, const struct image *have)
 		struct place_key key = { e->address, e->port, e->protocol, 0 };
 		struct hint *h;
 
-		if (e->map.kind != MAP_SERVICES)
+		if (e->map.kind != MAP_SERVICES && e->map.kind != MAP_SNAT)
 			continue;
-		if (e->program.own && e->comment)
-			own_hint(p, e->comment, e->program.own);
-		if (!program_has_slots(&e->program))
+		if (e->program.own)
+			hint_number(p, have, e);
+		if (e->map.kind != MAP_SERVICES || !program_has_slots(&e->program))
 			continue;
 		HASH_FIND(hh, p->hints, &key, sizeof(key), h);
 		if (h)

@@ -54,6 +54,8 @@ struct owned_service {
 	uint16_t own;
 	uint8_t n_maps; /* where its clients are remembered */
 	struct map_ref maps[2];
+	uint8_t n_begun; /* where what began is counted */
+	struct map_ref begun[2];
 };
 struct owned_services {
 	struct owned_service *items;

@@ -43,8 +43,8 @@ void elem_of_snat(const struct place *p, const struct placed *at, struct elem *o
 {
 	elem_init(MAP_SNAT, &p->key, out);
 	out->pool_verdict = 1;
-	if (at->program.options & PROGRAM_STICKY)
-		out->program.own = at->program.own; /* the chain names the pool */
+	if (at->new_own)
+		out->program.own = at->new_own; /* the chain names the pool */
 	else
 		out->pool = at->service->pool;
 }

@@ -216,17 +216,13 @@ static void emit_pins(struct emit *x, const struct held *h)
 	emit_sorted(x, old, n_old, now, n_now, 0);
 }
 
-/* The chain where a service remembers its clients: those that come, change, or go (is_gone). */
-static void emit_sticky_chain(struct emit *x, const struct held *h, bool is_gone)
+/* The chain for new connections of a service: those that come, change, or go (is_gone). */
+static void emit_new_chain(struct emit *x, const struct held *h, bool is_gone)
 {
-	const struct program *was[2], *is[2];
 	struct chain old, now;
-	bool has_old, has_now;
+	bool has_old = own_new_chain(x->plan, h, true, &old);
+	bool has_now = own_new_chain(x->plan, h, false, &now);
 
-	own_programs(x->plan, h->old, true, was);
-	own_programs(x->plan, h->now, false, is);
-	has_old = own_sticky_chain(h->old, was, &old);
-	has_now = own_sticky_chain(h->now, is, &now);
 	if (is_gone && has_old && !has_now)
 		op_list_chain(&x->ops->stage[1], OP_DEL_CHAIN, &old);
 	else if (!is_gone && has_now && !has_old)
@@ -386,13 +382,13 @@ static void emit_chains(struct emit *x, bool is_add)
 			      &c);
 	}
 	emit_gates(x, is_add);
-	/* A sticky service's chain names its pool's. */
+	/* A service's chain for new connections names its pool's. */
 	for (size_t i = 0; !is_add && i < x->plan->services.n_touched; i++)
-		emit_sticky_chain(x, x->plan->services.touched[i], true);
+		emit_new_chain(x, x->plan->services.touched[i], true);
 	for (size_t i = 0; i < x->plan->pools.n_touched; i++)
 		emit_pool_chain(x, x->plan->pools.touched[i], !is_add);
 	for (size_t i = 0; is_add && i < x->plan->services.n_touched; i++)
-		emit_sticky_chain(x, x->plan->services.touched[i], false);
+		emit_new_chain(x, x->plan->services.touched[i], false);
 }
 
 void plan_emit(struct plan *p, struct ops *ops)

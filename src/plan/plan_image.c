@@ -71,7 +71,7 @@ static void image_add_own(const struct plan *p, struct image *im)
 		for (size_t i = 0; i < n; i++)
 			image_add(im, &pins[i]);
 		free(pins);
-		if (own_sticky_chain(h->now, programs, &c))
+		if (own_new_chain(p, h, false, &c))
 			image_add_chain(im, &c);
 	}
 }

@@ -184,9 +184,40 @@ struct gate own_gate(const struct backend *b, uint16_t own)
 	return g;
 }
 
+static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+/* What says which set counts what began in that family. False: none does. */
+static bool begun_program(const struct service *s, uint16_t own, uint8_t family,
+			  struct program *out)
+{
+	bool keeps_port = s->n_backends > 0 && s->backends[0].port == 0;
+
+	*out = (struct program){ .kind = PROGRAM_RR,
+				 .family = family,
+				 .own = own,
+				 .options = keeps_port ? PROGRAM_KEEPS_PORT : 0 };
+	return own > 0 && s->counts_begun && service_listens_on(s, family);
+}
+
+void own_begun(struct plan *p, const struct service *s, bool (*count)(struct refs *, const void *))
+{
+	uint16_t own = s && s->counts_begun ? own_number(p, s->name) : 0;
+	struct program program;
+
+	for (size_t i = 0; own > 0 && i < 2; i++) {
+		struct map_ref set;
+		struct map_key key;
+
+		if (!begun_program(s, own, families[i], &program))
+			continue;
+		set = program_begun_set(&program);
+		key = map_to_key(&set);
+		count(&p->maps, &key);
+	}
+}
+
 void own_counts(struct plan *p, const struct service *s, bool (*count)(struct refs *, const void *))
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	struct program program = { .kind = PROGRAM_RR };
 	struct map_ref counter;
 	struct map_key key;
@@ -310,18 +341,32 @@ void own_programs(const struct plan *p, const struct service *s, bool is_old,
 	}
 }
 
-bool own_sticky_chain(const struct service *s, const struct program *const programs[2],
-		      struct chain *out)
+uint16_t own_new(struct plan *p, const struct service *s, const struct program *program)
 {
-	const struct program *sticky[2] = { NULL, NULL };
+	if (program->options & PROGRAM_STICKY)
+		return program->own;
+	return s->counts_begun ? own_number(p, s->name) : 0;
+}
 
-	for (int f = 0; f < 2; f++)
+bool own_new_chain(const struct plan *p, const struct held *h, bool is_old, struct chain *out)
+{
+	const struct service *s = is_old ? h->old : h->now;
+	struct new_rules rules = { .timeout_s = s ? s->persistence.timeout_s : 0 };
+	const struct program *programs[2];
+	struct program begun[2];
+	bool has = false;
+
+	own_programs(p, s, is_old, programs);
+	for (int f = 0; s && f < 2; f++) {
 		if (programs[f] && programs[f]->options & PROGRAM_STICKY)
-			sticky[f] = programs[f];
-	if (!sticky[0] && !sticky[1])
-		return false;
-	sticky_chain(sticky, s->persistence.timeout_s, s->pool, out);
-	return true;
+			rules.remember[f] = programs[f];
+		if (begun_program(s, h->own, families[f], &begun[f]))
+			rules.count[f] = &begun[f];
+		has = has || rules.remember[f] || rules.count[f];
+	}
+	if (has)
+		new_chain(&rules, h->own, s->pool, out);
+	return has;
 }
 
 /* Does the pin have an element? False where its backend may not have it, or nobody listens. */
@@ -398,6 +443,17 @@ size_t plan_sticky_maps(const struct plan *p, const char *service, struct map_re
 	return n;
 }
 
+static uint8_t begun_maps(const struct held *h, struct map_ref out[2])
+{
+	struct program program;
+	uint8_t n = 0;
+
+	for (size_t i = 0; i < 2; i++)
+		if (begun_program(h->now, h->own, families[i], &program))
+			out[n++] = program_begun_set(&program);
+	return n;
+}
+
 static int owned_cmp(const void *a, const void *b)
 {
 	return (int)((const struct owned_service *)a)->own -
@@ -414,6 +470,7 @@ void plan_owned(const struct plan *p, struct owned_services *out)
 		s = &VEC_PUSH(out->items, out->n, out->cap);
 		*s = (struct owned_service){ .service = service_ref(h->now), .own = h->own };
 		s->n_maps = (uint8_t)plan_sticky_maps(p, h->name, s->maps);
+		s->n_begun = begun_maps(h, s->begun);
 	}
 	if (out->n > 0)
 		qsort(out->items, out->n, sizeof(*out->items), owned_cmp);

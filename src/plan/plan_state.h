@@ -35,7 +35,8 @@ struct held_set {
 struct placed {
 	const struct service *service; /* NULL: not at all; borrowed from the held one */
 	struct program program;
-	bool lacks_lane; /* wanted a lane, and there was none */
+	uint16_t new_own; /* number of the service if it has a chain "new-5", else 0 */
+	bool lacks_lane;  /* wanted a lane, and there was none */
 };
 
 /* A listener as a key: without padding. */
@@ -128,14 +129,18 @@ void own_hints_free(struct plan *p);
  */
 void own_programs(const struct plan *p, const struct service *s, bool is_old,
 		  const struct program *out[2]);
-/* False: it has none. */
-bool own_sticky_chain(const struct service *s, const struct program *const programs[2],
-		      struct chain *out);
+/* The number in the name of the chain for new connections of a service with that program; 0: it has
+ * none. */
+uint16_t own_new(struct plan *p, const struct service *s, const struct program *program);
+/* That chain, of h->now or of h->old (is_old). False: it has none. */
+bool own_new_chain(const struct plan *p, const struct held *h, bool is_old, struct chain *out);
 /* How many elements its pins have. */
 size_t own_n_pins(const struct plan *p, const struct service *s, bool is_old);
 /* Sets and the counter that count the service's connections, also while it has no slots. */
 void own_counts(struct plan *p, const struct service *s,
 		bool (*count)(struct refs *, const void *));
+/* Sets that count what began. */
+void own_begun(struct plan *p, const struct service *s, bool (*count)(struct refs *, const void *));
 /* For each gate of the service. Of the past, s is the old value. */
 void own_gates(struct plan *p, const struct service *s, bool (*count)(struct refs *, const void *));
 /* The gate of a backend whose service has the number. */

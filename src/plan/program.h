@@ -131,6 +131,7 @@ enum map_kind {
 	MAP_TIMEOUT, /* no map, but made, named by rules and removed as one: object udp-5 */
 	MAP_CLIENTS, /* set clients4-5-max10: those with connections to service 5; by the kernel */
 	MAP_ALL,     /* set all-5-max1000: one element, that counts all of them; likewise */
+	MAP_BEGUN,   /* set begun4-5: backend, with a counter, of service 5; likewise */
 	MAP_OVERFLOWED, /* no map either: object overflowed-5, a counter: see program_counts() */
 	MAP_FOREIGN,    /* what the kernel has and fnat did not make: only read and deleted */
 };
@@ -144,10 +145,11 @@ struct map_ref {
 	uint8_t family;
 	uint8_t program; /* MAP_SLOTS: enum program_kind */
 	uint8_t bits;    /* MAP_PINS: of the prefix; MAP_STICKY: program.sticky_bits */
-	uint16_t shard;  /* MAP_SLOTS; MAP_GATES, _CLIENTS, _ALL, _OVERFLOWED, _PINS, _STICKY:
-			    program.own; MAP_TIMEOUT: program.udp_timeout */
+	uint16_t shard;  /* MAP_SLOTS; MAP_GATES, _CLIENTS, _ALL, _BEGUN, _OVERFLOWED, _PINS,
+			    _STICKY: program.own; MAP_TIMEOUT: program.udp_timeout */
 	uint32_t max;    /* MAP_CLIENTS, MAP_ALL: of program.max_client, program.max_all */
-	bool is_address; /* MAP_PINS, MAP_STICKY: to an address; else to an address and a port */
+	bool is_address; /* MAP_PINS, MAP_STICKY, MAP_BEGUN: the backend is an address; else an
+			    address and a port */
 	const char *pool;
 };
 
@@ -164,6 +166,8 @@ struct map_ref program_timeout(const struct program *p);
 /* Sets that count the connections of a client, and of a service; of a program that has such. */
 struct map_ref program_clients_set(const struct program *p);
 struct map_ref program_all_set(const struct program *p);
+/* The set that counts what began, of a service: own, family, and PROGRAM_KEEPS_PORT say which. */
+struct map_ref program_begun_set(const struct program *p);
 /*
  * Connections that met a limit, each once, and not one packet of others: those whose backend was
  * full (they come to the second gate), those that a limit of the service or of the client turns
@@ -182,7 +186,8 @@ uint32_t map_size(const struct map_ref *m);
 /* Are the map's elements the kernel's own affair? They are never part of an image. */
 static inline bool map_is_dynamic(const struct map_ref *m)
 {
-	return m->kind == MAP_STICKY || m->kind == MAP_CLIENTS || m->kind == MAP_ALL;
+	return m->kind == MAP_STICKY || m->kind == MAP_CLIENTS || m->kind == MAP_ALL ||
+	       m->kind == MAP_BEGUN;
 }
 
 /* Is it a map, or a set, at all? */
@@ -222,6 +227,7 @@ enum rule_kind {
 	RULE_STICKY,   /* [program] dnat ip to ip saddr & MASK map @sticky4-5 */
 	RULE_REMEMBER, /* [program, size: seconds] update @sticky4-5 { ip saddr & MASK
 			  timeout 5m : ip daddr . th dport } */
+	RULE_BEGUN,    /* [program] update @begun4-5 { ip daddr . th dport counter } */
 	RULE_SNAT,     /* [family, map, size, ports] snat ip to jhash ip saddr . th sport mod SIZE
 			  seed ... map @pool-lan4:1024-65535 */
 	RULE_DETOUR,   /* [family, map, size, ports] snat ip to ip daddr . meta l4proto . th dport
@@ -243,7 +249,7 @@ struct rule {
 			  addresses, RULE_DETOUR: of their parts; RULE_PIN: bits; RULE_REMEMBER:
 			  seconds */
 	struct program program;     /* RULE_DNAT, _GATE, _MAX_CLIENT, _MAX_ALL, _OVERFLOWED,
-				       _TIMEOUT, _PIN, _STICKY, _REMEMBER */
+				       _TIMEOUT, _PIN, _STICKY, _REMEMBER, _BEGUN */
 	struct addr to;             /* RULE_DNAT_TO, _TOKENS */
 	uint16_t port;              /* RULE_DNAT_TO, _TOKENS: 0 keeps it */
 	char name[RULE_NAME_BYTES]; /* chain (RULE_GOTO, RULE_ONLY_SYN) or map (RULE_SNAT, _DETOUR)
@@ -310,13 +316,17 @@ void pool_chain(const struct pool *pool, struct chain *out);
 /* Has the pool detours in that family? Then there is a MAP_DETOUR. */
 bool pool_has_detours(const struct pool *pool, uint8_t family);
 /*
- * The chain between postrouting and the pool's, where a sticky service remembers its clients:
- * "sticky-5". programs: one of each family that it listens on, or NULL.
+ * The chain between postrouting and the pool's, for what is done with each new connection of a
+ * service: a sticky one remembers its client, and it may be counted. "new-5". remember, count: the
+ * program of each family for which that is done, or NULL.
  */
-void sticky_chain(const struct program *programs[2], uint32_t timeout_s, const char *pool,
-		  struct chain *out);
-const char *sticky_chain_name(uint16_t own, char buf[NFT_NAME_BYTES]);
-/* Must the chain go after those that name it? */
+struct new_rules {
+	const struct program *remember[2], *count[2];
+	uint32_t timeout_s; /* of what is remembered */
+};
+void new_chain(const struct new_rules *rules, uint16_t own, const char *pool, struct chain *out);
+const char *new_chain_name(uint16_t own, char buf[NFT_NAME_BYTES]);
+/* Do chains other than the fixed ones name it? Then it comes before them, and goes after them. */
 bool chain_is_leaf(const char *name);
 /* The fixed chains, i from 0, in the order in which they can be created; false after the last. */
 bool base_chain(size_t i, struct chain *out);

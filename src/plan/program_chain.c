@@ -76,6 +76,9 @@ bool rule_map(const struct rule *r, struct map_ref *out, char pool[NFT_NAME_BYTE
 	case RULE_REMEMBER:
 		*out = program_sticky_map(&r->program);
 		return true;
+	case RULE_BEGUN:
+		*out = program_begun_set(&r->program);
+		return true;
 	case RULE_SNAT:
 	case RULE_DETOUR:
 		return map_parse(r->name, out, pool) == 0;
@@ -224,23 +227,24 @@ void pool_chain(const struct pool *pool, struct chain *out)
 	chain_add(out, RULE_DROP, AF_UNSPEC);
 }
 
-const char *sticky_chain_name(uint16_t own, char buf[NFT_NAME_BYTES])
+const char *new_chain_name(uint16_t own, char buf[NFT_NAME_BYTES])
 {
-	snprintf(buf, NFT_NAME_BYTES, "sticky-%u", own);
+	snprintf(buf, NFT_NAME_BYTES, "new-%u", own);
 	return buf;
 }
 
-void sticky_chain(const struct program *programs[2], uint32_t timeout_s, const char *pool,
-		  struct chain *out)
+void new_chain(const struct new_rules *rules, uint16_t own, const char *pool, struct chain *out)
 {
 	char name[NFT_NAME_BYTES];
 
 	*out = (struct chain){ 0 };
+	new_chain_name(own, out->name);
 	for (int i = 0; i < 2; i++) {
-		if (!programs[i])
-			continue;
-		sticky_chain_name(programs[i]->own, out->name);
-		chain_add_program(out, RULE_REMEMBER, programs[i])->size = timeout_s;
+		if (rules->count[i])
+			chain_add_program(out, RULE_BEGUN, rules->count[i]);
+		if (rules->remember[i])
+			chain_add_program(out, RULE_REMEMBER, rules->remember[i])->size =
+				rules->timeout_s;
 	}
 	snprintf(name, sizeof(name), "pool-%.60s", pool);
 	chain_add_named(out, RULE_GOTO, name);

@@ -70,6 +70,16 @@ struct map_ref program_all_set(const struct program *p)
 	return (struct map_ref){ .kind = MAP_ALL, .shard = p->own, .max = p->max_all };
 }
 
+struct map_ref program_begun_set(const struct program *p)
+{
+	return (struct map_ref){
+		.kind = MAP_BEGUN,
+		.family = p->family,
+		.shard = p->own,
+		.is_address = p->options & PROGRAM_KEEPS_PORT,
+	};
+}
+
 bool program_counts(const struct program *p)
 {
 	return p->kind == PROGRAM_FULL || p->max_client > 0 || p->max_all > 0 ||
@@ -176,6 +186,10 @@ const char *map_name(const struct map_ref *m, char buf[NFT_NAME_BYTES])
 	case MAP_ALL:
 		snprintf(buf, NFT_NAME_BYTES, "all-%u-max%" PRIu32, m->shard, m->max);
 		break;
+	case MAP_BEGUN:
+		snprintf(buf, NFT_NAME_BYTES, "begun%c-%u%s", family, m->shard,
+			 m->is_address ? "-addr" : "");
+		break;
 	case MAP_OVERFLOWED:
 		snprintf(buf, NFT_NAME_BYTES, "overflowed-%u", m->shard);
 		break;
@@ -209,7 +223,8 @@ static void map_parse_slots(const char *s, struct map_ref *m)
 	}
 }
 
-/* "4-5-24-addr", after "pins"; "4-5-max17-addr", after "sticky"; "4-5", after "gates". */
+/* "4-5-24-addr", after "pins"; "4-5-max17-addr", after "sticky"; "4-5-addr", after "begun"; "4-5",
+ * after "gates". */
 static void map_parse_own(const char *s, enum map_kind kind, struct map_ref *m)
 {
 	uint8_t bits;
@@ -221,8 +236,10 @@ static void map_parse_own(const char *s, enum map_kind kind, struct map_ref *m)
 	m->shard = (uint16_t)name_parse_number(&s, "-", UINT16_MAX);
 	if (kind == MAP_GATES)
 		return;
-	m->bits = kind == MAP_PINS ? (uint8_t)name_parse_number(&s, "-", bits)
-				   : (uint8_t)name_parse_number(&s, "-max", 31);
+	if (kind == MAP_PINS)
+		m->bits = (uint8_t)name_parse_number(&s, "-", bits);
+	else if (kind == MAP_STICKY)
+		m->bits = (uint8_t)name_parse_number(&s, "-max", 31);
 	m->is_address = name_parse_word(&s, "-addr");
 	if (m->shard == 0 || (kind == MAP_PINS && m->bits == 0))
 		m->kind = 0;
@@ -272,6 +289,8 @@ int map_parse(const char *name, struct map_ref *out, char pool[NFT_NAME_BYTES])
 		map_parse_own(name + 4, MAP_PINS, &m);
 	else if (strncmp(name, "gates", 5) == 0)
 		map_parse_own(name + 5, MAP_GATES, &m);
+	else if (strncmp(name, "begun", 5) == 0)
+		map_parse_own(name + 5, MAP_BEGUN, &m);
 	else if (strncmp(name, "clients", 7) == 0)
 		map_parse_max(name + 7, MAP_CLIENTS, &m);
 	else if (strncmp(name, "all-", 4) == 0)

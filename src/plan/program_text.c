@@ -261,6 +261,11 @@ void rule_text(const struct rule *r, FILE *out)
 	case RULE_REMEMBER:
 		remember_text(r, out);
 		break;
+	case RULE_BEGUN:
+		if (rule_map(r, &map, pool))
+			fprintf(out, "update @%s { %s daddr%s counter }", map_name(&map, name), ip,
+				map.is_address ? "" : " . th dport");
+		break;
 	case RULE_SNAT:
 	case RULE_DETOUR:
 		snat_text(r, out);
@@ -312,6 +317,10 @@ const char *map_type_text(const struct map_ref *m)
 	case MAP_ADDRESSES:
 	case MAP_CLIENTS:
 		return is_v6 ? "type ipv6_addr" : "type ipv4_addr";
+	case MAP_BEGUN:
+		if (m->is_address)
+			return is_v6 ? "type ipv6_addr" : "type ipv4_addr";
+		return is_v6 ? "typeof ip6 daddr . th dport" : "typeof ip daddr . th dport";
 	case MAP_SERVICES:
 	case MAP_SNAT:
 		return is_v6 ? "type ipv6_addr . inet_proto . inet_service : verdict"

@@ -45,6 +45,16 @@ static uint64_t overflowed_metered(const struct meter *m)
 	return m->overflowed;
 }
 
+static uint64_t begun(const struct meter *m)
+{
+	return m->counted - m->zero.counted;
+}
+
+static uint64_t begun_metered(const struct meter *m)
+{
+	return m->counted;
+}
+
 static uint64_t remembered(const struct meter *m)
 {
 	return m->remembered;
@@ -60,14 +70,15 @@ static uint64_t inactive(const struct meter *m)
 	return m->inactive;
 }
 
-#define ALL ((1u << N_STATS_KINDS) - 1)
+#define ALL  ((1u << N_STATS_KINDS) - 1)
+#define BOTH (1u << STATS_SERVICE | 1u << STATS_BACKEND)
 #define TOTAL(name, metric, help)                                                                  \
 	{                                                                                          \
-#name, COLUMN_TOTAL, ALL, metric, help, name, name##_metered, NULL                 \
+#name, COLUMN_TOTAL, ALL, false, metric, help, name, name##_metered, NULL          \
 	}
 #define RATE(name, of, help)                                                                       \
 	{                                                                                          \
-#name, COLUMN_RATE, ALL, NULL, help, NULL, NULL, of##_rate                         \
+#name, COLUMN_RATE, ALL, false, NULL, help, NULL, NULL, of##_rate                  \
 	}
 
 static const struct column columns[] = {
@@ -81,21 +92,22 @@ static const struct column columns[] = {
 	RATE(outpps, outpkts, "Packets to clients a second."),
 	RATE(inbps, inbytes, "Bytes from clients a second."),
 	RATE(outbps, outbytes, "Bytes to clients a second."),
-	{ "activeconns", COLUMN_LIVE, ALL, "active_connections",
+	{ "activeconns", COLUMN_LIVE, ALL, false, "active_connections",
 	  "Connections that are established (UDP: answered).", active, active, NULL },
-	{ "inactconns", COLUMN_LIVE, ALL, "inactive_connections",
+	{ "inactconns", COLUMN_LIVE, ALL, false, "inactive_connections",
 	  "Connections in other states, closed ones that are remembered included.", inactive,
 	  inactive, NULL },
-	{ "persistconns", COLUMN_LIVE, 1u << STATS_SERVICE | 1u << STATS_BACKEND,
-	  "persistent_clients", "Clients that persistence remembers.", remembered, remembered,
-	  NULL },
+	{ "persistconns", COLUMN_LIVE, BOTH, false, "persistent_clients",
+	  "Clients that persistence remembers.", remembered, remembered, NULL },
 	TOTAL(refused, "refused_total",
 	      "Connections whose first packet was answered with a reset."),
 	TOTAL(timed_out, "timed_out_total", "TCP connections that ended by a timeout, not closed."),
 	TOTAL(failed, "failed_total", "Connections that were never answered."),
-	{ "overflowed", COLUMN_TOTAL, 1u << STATS_SERVICE | 1u << STATS_BACKEND, "overflowed_total",
+	{ "overflowed", COLUMN_TOTAL, BOTH, false, "overflowed_total",
 	  "Connections that met a limit: they went elsewhere, or were refused.", overflowed,
 	  overflowed_metered, NULL },
+	{ "begun", COLUMN_TOTAL, BOTH, true, "begun_total",
+	  "Connections that began, as the kernel counted them.", begun, begun_metered, NULL },
 };
 
 const struct column *column_at(size_t i)
@@ -103,7 +115,7 @@ const struct column *column_at(size_t i)
 	return i < sizeof(columns) / sizeof(columns[0]) ? &columns[i] : NULL;
 }
 
-bool column_is_of(const struct column *c, enum stats_kind kind)
+bool column_is_of(const struct column *c, enum stats_kind kind, bool is_counted)
 {
-	return c->of >> kind & 1;
+	return c->of >> kind & 1 && (is_counted || !c->is_counted);
 }

@@ -18,6 +18,7 @@ struct column {
 	const char *name; /* in the API; IPVS's where that has one */
 	enum column_kind kind;
 	unsigned int of;    /* which objects have it: a bit 1 << enum stats_kind each */
+	bool is_counted;    /* only those of a service with "count_begun" */
 	const char *metric; /* in "fnat_service_..."; NULL: not there, Prometheus has rate() */
 	const char *help;
 	uint64_t (*whole)(const struct meter *m);   /* since zeroed; NULL for rates */
@@ -27,7 +28,7 @@ struct column {
 
 /* i from 0; NULL after the last. */
 const struct column *column_at(size_t i);
-/* Do objects of the kind have it? */
-bool column_is_of(const struct column *c, enum stats_kind kind);
+/* Do objects of the kind have it? is_counted: of a service with "count_begun". */
+bool column_is_of(const struct column *c, enum stats_kind kind, bool is_counted);
 
 #endif

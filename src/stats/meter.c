@@ -239,19 +239,38 @@ bool meter_settle(struct meter *m, uint64_t listing, uint64_t now_ns, bool has_l
 	return !is_quiet(m);
 }
 
+/* How many are new. */
+static uint64_t counter_read(struct meter_counter *c, uint64_t handle, uint64_t packets)
+{
+	bool is_same = handle == c->handle && packets >= c->read;
+	uint64_t n = is_same ? packets - c->read : packets;
+
+	*c = (struct meter_counter){ handle, packets };
+	return n;
+}
+
 uint64_t meter_overflowed(struct meter *m, uint64_t handle, uint64_t packets)
 {
-	bool is_same = handle == m->counter.handle && packets >= m->counter.read;
-	uint64_t n = is_same ? packets - m->counter.read : packets;
+	uint64_t n = counter_read(&m->counter, handle, packets);
 
 	m->overflowed += n;
-	m->counter.handle = handle;
-	m->counter.read = packets;
+	return n;
+}
+
+uint64_t meter_counted(struct meter *m, uint64_t handle, uint64_t before, uint64_t packets)
+{
+	uint64_t n;
+
+	if (before > 0 && m->counter_begun.handle != handle)
+		m->counter_begun = (struct meter_counter){ handle, before };
+	n = counter_read(&m->counter_begun, handle, packets);
+	m->counted += n;
 	return n;
 }
 
 void meter_zero(struct meter *m)
 {
+	m->zero.counted = m->counted;
 	m->zero.overflowed = m->overflowed;
 	memcpy(m->zero.sums, m->shown, sizeof(m->shown));
 	memcpy(m->zero.ends, m->ends, sizeof(m->ends));
@@ -279,6 +298,10 @@ void meter_save(const struct meter *m, struct meter_saved *out)
 	out->zero_overflowed = m->zero.overflowed;
 	out->counter_handle = m->counter.handle;
 	out->counter_read = m->counter.read;
+	out->counted = m->counted;
+	out->zero_counted = m->zero.counted;
+	out->counter_begun_handle = m->counter_begun.handle;
+	out->counter_begun_read = m->counter_begun.read;
 }
 
 /* Nothing happened since: no rate. */
@@ -294,11 +317,15 @@ void meter_restore(struct meter *m, const struct meter_saved *from)
 	m->zero.overflowed = from->zero_overflowed;
 	m->counter.handle = from->counter_handle;
 	m->counter.read = from->counter_read;
+	m->counted = from->counted;
+	m->zero.counted = from->zero_counted;
+	m->counter_begun.handle = from->counter_begun_handle;
+	m->counter_begun.read = from->counter_begun_read;
 }
 
 bool meter_saved_is_sane(const struct meter_saved *s)
 {
-	bool is_sane = s->zero_overflowed <= s->overflowed;
+	bool is_sane = s->zero_overflowed <= s->overflowed && s->zero_counted <= s->counted;
 
 	for (int i = 0; i < N_SUMS; i++)
 		is_sane = is_sane && s->zero_sums[i] <= s->shown[i];

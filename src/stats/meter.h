@@ -36,10 +36,11 @@ struct meter {
 	uint64_t ends[N_ENDS];
 	uint64_t shown[N_SUMS]; /* the totals */
 	uint64_t overflowed;    /* of services and backends: connections that met a limit */
+	uint64_t counted;       /* likewise: connections that began, by the kernel's counters */
 	uint64_t remembered;    /* clients that are, by persistence, when they were last counted */
 	double rates[N_SUMS];   /* a second */
 	struct {
-		uint64_t sums[N_SUMS], ends[N_ENDS], overflowed;
+		uint64_t sums[N_SUMS], ends[N_ENDS], overflowed, counted;
 	} zero; /* the totals when they were zeroed: to be taken off */
 
 	/* Private. */
@@ -48,9 +49,11 @@ struct meter {
 	uint64_t sampled[N_SUMS]; /* the totals when rates were last made */
 	uint64_t sampled_ns;
 	uint64_t listing;
-	struct {
-		uint64_t handle, read; /* the kernel's counter of overflowed ones, and its number */
-	} counter;
+	/* The kernel's counters of overflowed ones, and of a backend's that began: what they said.
+	 */
+	struct meter_counter {
+		uint64_t handle, read;
+	} counter, counter_begun;
 	uint32_t listed_active, listed_inactive, listed_open;
 	uint32_t late_begun; /* while a listing goes on: perhaps it has them, perhaps not */
 };
@@ -61,6 +64,8 @@ struct meter_saved {
 	uint64_t ends[N_ENDS], zero_ends[N_ENDS];
 	/* Since version 2 of the file. */
 	uint64_t overflowed, zero_overflowed, counter_handle, counter_read;
+	/* Since version 3. */
+	uint64_t counted, zero_counted, counter_begun_handle, counter_begun_read;
 };
 
 void meter_save(const struct meter *m, struct meter_saved *out);
@@ -92,6 +97,12 @@ void meter_list(struct meter *m, const struct flow *f, uint64_t listing);
  * many are new.
  */
 uint64_t meter_overflowed(struct meter *m, uint64_t handle, uint64_t packets);
+
+/*
+ * Likewise, of connections that began, of a backend. before: what the counter is known to have said
+ * already, perhaps to somebody else; 0 if nothing is.
+ */
+uint64_t meter_counted(struct meter *m, uint64_t handle, uint64_t before, uint64_t packets);
 
 /* As `ipvsadm -Z`: totals count from here. */
 void meter_zero(struct meter *m);

@@ -17,7 +17,13 @@
 
 #define LINE_BYTES 1024
 #define N_NUMBERS  (sizeof(struct meter_saved) / sizeof(uint64_t))
-#define N_NUMBERS1 (offsetof(struct meter_saved, overflowed) / sizeof(uint64_t))
+
+/* Of each row, by the version of the file. */
+static const size_t n_numbers_of[] = {
+	[1] = offsetof(struct meter_saved, overflowed) / sizeof(uint64_t),
+	[2] = offsetof(struct meter_saved, counted) / sizeof(uint64_t),
+	[3] = N_NUMBERS,
+};
 
 static const char *const kinds[N_STATS_KINDS] = {
 	[STATS_SERVICE] = "service",
@@ -70,7 +76,7 @@ void saved_write(const struct saved *s, FILE *out)
 {
 	char address[ADDR_STRLEN];
 
-	fprintf(out, "fnat counters 2 %" PRId64 " %" PRId64 " %" PRId64 "\n", s->since_ms,
+	fprintf(out, "fnat counters 3 %" PRId64 " %" PRId64 " %" PRId64 "\n", s->since_ms,
 		s->unobserved_ms, s->saved_ms);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct saved_row *r = &s->rows[i];
@@ -138,14 +144,15 @@ static bool read_row(char *line, size_t n_numbers, struct saved_row *r)
 static bool read_head(struct saved *s, FILE *in, size_t *n_numbers)
 {
 	char line[LINE_BYTES];
-	int version;
+	unsigned int version;
 
 	if (!fgets(line, sizeof(line), in) ||
-	    sscanf(line, "fnat counters %d %" SCNd64 " %" SCNd64 " %" SCNd64, &version,
-		   &s->since_ms, &s->unobserved_ms, &s->saved_ms) != 4)
+	    sscanf(line, "fnat counters %u %" SCNd64 " %" SCNd64 " %" SCNd64, &version,
+		   &s->since_ms, &s->unobserved_ms, &s->saved_ms) != 4 ||
+	    version >= sizeof(n_numbers_of) / sizeof(n_numbers_of[0]))
 		return false;
-	*n_numbers = version == 1 ? N_NUMBERS1 : N_NUMBERS;
-	return version == 1 || version == 2;
+	*n_numbers = n_numbers_of[version];
+	return *n_numbers > 0;
 }
 
 int saved_read(struct saved *s, FILE *in, struct err *err)

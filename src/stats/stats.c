@@ -20,7 +20,7 @@ struct stats {
 	uint64_t listing;    /* number of the current, or the last one */
 	uint64_t settled_ns; /* end of the last one */
 	uint64_t n_listed, n_listed_now;
-	uint64_t n_foreign, n_duplicates, n_listings, n_overflowed;
+	uint64_t n_foreign, n_duplicates, n_listings, n_overflowed, n_counted;
 	struct recent recent;
 	struct recent closed; /* TIME_WAIT: a reset may close them once more */
 	struct announced announced;
@@ -396,6 +396,7 @@ static void tell_child(struct service_row *s, struct row *row, stats_object_fn *
 		.kind = row->kind,
 		.service = s->config->name,
 		.meter = &row->meter,
+		.is_counted = s->config->counts_begun,
 	};
 
 	if (row->kind == STATS_LISTENER)
@@ -426,6 +427,7 @@ void stats_each(const struct stats *s, stats_object_fn *fn, void *arg)
 			.kind = STATS_SERVICE,
 			.service = service->config->name,
 			.meter = &service->row.meter,
+			.is_counted = service->config->counts_begun,
 		};
 
 		fn(&o, arg);
@@ -468,6 +470,22 @@ void stats_overflowed(struct stats *s, const struct model *m, const char *servic
 
 	if (row)
 		s->n_overflowed += meter_overflowed(&row->meter, handle, packets);
+}
+
+void stats_counted(struct stats *s, const struct model *m, const char *service,
+		   const struct backend *b, uint64_t handle, uint64_t before, uint64_t packets)
+{
+	struct row *row = b ? row_for(s, m, service, b, packets) : NULL;
+	uint64_t n = 0;
+
+	if (row)
+		n = meter_counted(&row->meter, handle, before, packets);
+	else if (before > 0 && packets > before)
+		n = packets - before;
+	row = row_for(s, m, service, NULL, n);
+	if (row)
+		row->meter.counted += n;
+	s->n_counted += n;
 }
 
 void stats_remembered(struct stats *s, const struct model *m, const char *service,
@@ -566,5 +584,6 @@ struct stats_self stats_self(const struct stats *s)
 		.n_listed = s->n_listed,
 		.n_rows = s->rows.n_rows,
 		.n_overflowed = s->n_overflowed,
+		.n_counted = s->n_counted,
 	};
 }

@@ -53,6 +53,7 @@ struct stats_object {
 	const char *pool;
 	const struct addr *address; /* of the pool */
 	const struct meter *meter;
+	bool is_counted; /* of a service with "count_begun" */
 };
 /* Everything that is configured and had traffic, in no order. Borrowed for the call. */
 typedef void stats_object_fn(const struct stats_object *o, void *arg);
@@ -74,6 +75,12 @@ void stats_restore(struct stats *s, const struct model *m, enum stats_kind kind,
  */
 void stats_overflowed(struct stats *s, const struct model *m, const char *service,
 		      const struct backend *b, uint64_t handle, uint64_t packets);
+/*
+ * The kernel's counter of connections that began to a backend (meter_counted()), which the service
+ * has as well; one of nobody's that is a backend any more (NULL) counts for the service alone.
+ */
+void stats_counted(struct stats *s, const struct model *m, const char *service,
+		   const struct backend *b, uint64_t handle, uint64_t before, uint64_t packets);
 void stats_remembered(struct stats *s, const struct model *m, const char *service,
 		      const struct backend *b, uint64_t n);
 
@@ -153,6 +160,7 @@ struct stats_self {
 	uint64_t n_listed; /* connections in the last listing, foreign ones left out */
 	size_t n_rows;
 	uint64_t n_overflowed; /* since the start, of all services and backends */
+	uint64_t n_counted;    /* likewise: connections that began, where the kernel counts them */
 };
 struct stats_self stats_self(const struct stats *s);
 

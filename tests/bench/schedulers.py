@@ -26,7 +26,7 @@ VARIANTS = [
     ("rr", {}), ("wrr", {}), ("random", {}), ("lc", {}), ("wlc", {}), ("sed", {}), ("nq", {}), ("ovf", {}), ("twos", {}),
     ("fo", {}), ("sh", {}), ("mh", {}),
     ("sh", {"hash": {"key": "source_port"}}), ("mh", {"hash": {"key": "five_tuple"}}), ("mh", {"hash": {"prefix4": 24}}),
-    ("rr", {"udp_timeout_s": 5}), ("rr", STICKY), ("mh", STICKY),
+    ("rr", {"udp_timeout_s": 5}), ("rr", {"count_begun": True}), ("rr", STICKY), ("mh", STICKY),
 ]
 
 

@@ -48,10 +48,10 @@ static void write_and_read(const struct elem *e, const struct map *map)
 static void check_elem(const struct nlattr *attr, const struct map *map)
 {
 	char name[NFT_NAME_BYTES];
-	uint64_t expires_ms;
+	struct elem_state state;
 	struct elem e;
 
-	if (nft_elem_get(attr, &map->ref, &map->spec, &e, name, &expires_ms) < 0)
+	if (nft_elem_get(attr, &map->ref, &map->spec, &e, name, &state) < 0)
 		return;
 	if (!map_is_dynamic(&map->ref) &&
 	    (!e.comment || strcmp(e.comment, NFT_FOREIGN_COMMENT) != 0))

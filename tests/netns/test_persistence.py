@@ -260,10 +260,10 @@ def test_drift_is_repaired_and_entries_are_none(lab, start):
     lab.nft("add", "element", "inet", "fnat", name, "{ 203.0.113.8 timeout 5m : %s . 8080 }" % lab.backend_addr("b3"))
     pins = [line.split()[1] for line in lab.nft("list", "maps").splitlines() if "map pins4" in line][0]
     lab.nft("delete", "element", "inet", "fnat", pins, "{ 203.0.113.7 }")
-    lab.nft("flush", "chain", "inet", "fnat", "sticky-1")
+    lab.nft("flush", "chain", "inet", "fnat", "new-1")
     d.api.must("POST", "/v1/verify")
     assert "203.0.113.7" in lab.nft("list", "map", "inet", "fnat", pins)
-    assert "update @" + name in lab.nft("list", "chain", "inet", "fnat", "sticky-1")
+    assert "update @" + name in lab.nft("list", "chain", "inet", "fnat", "new-1")
     assert choices(lab, 6) == first
     assert entries(d)["203.0.113.8"]["backend"] == "b3"
 

@@ -81,7 +81,7 @@ static bool has_snat(const struct image *im, const struct image *rules, const st
 
 	if (!snat->program.own)
 		return has_pool(im, rules, snat->pool);
-	c = image_chain(rules, sticky_chain_name(snat->program.own, name));
+	c = image_chain(rules, new_chain_name(snat->program.own, name));
 	return c && image_chain(im, name) &&
 	       has_pool(im, rules, c->rules[c->n_rules - 1].name + strlen("pool-"));
 }

@@ -110,6 +110,7 @@ START_TEST(test_not_names)
 		"sticky4",    "sticky4-0",      "sticky4-65536",   "sticky5-1",
 		"sticky4-01", "sticky4-1-max0", "sticky4-1-addr2", "sticky-1",
 		"pins4-1",    "pins4-1-0",      "pins4-1-33",      "pins6-1-129",
+		"begun4-0",   "begun4-1-max3",  "begun-1",         "gates4-1-addr",
 	};
 	char pool[NFT_NAME_BYTES];
 	struct program p;

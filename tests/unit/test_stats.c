@@ -418,7 +418,67 @@ START_TEST(test_overflowed_goes_on)
 }
 END_TEST
 
-/* Of a daemon that knew fewer numbers. */
+static uint64_t begun(const struct meter *m)
+{
+	return m->counted - m->zero.counted;
+}
+
+static void check_begun(uint64_t service, uint64_t backend)
+{
+	struct meter s = stats_of_service(w.s, "web");
+	struct meter b = stats_of_backend(w.s, "web", world_backend(&w, "web", "a"));
+
+	ck_assert_uint_eq(begun(&s), service);
+	ck_assert_uint_eq(begun(&b), backend);
+}
+
+/* Likewise; and an element that others have read already, and one of nobody's. */
+START_TEST(test_what_began_goes_on)
+{
+	const struct backend *a = world_backend(&w, "web", "a");
+	char *text;
+
+	stats_counted(w.s, w.m, "web", a, 7, 0, 10);
+	stats_counted(w.s, w.m, "web", a, 7, 10, 12);
+	stats_counted(w.s, w.m, "nobody", NULL, 8, 5, 10);
+	check_begun(12, 12);
+	text = saved_text();
+	ck_assert(restart(text));
+	a = world_backend(&w, "web", "a");
+	check_begun(12, 12);
+	stats_counted(w.s, w.m, "web", a, 7, 0, 15);
+	check_begun(15, 15);
+	stats_counted(w.s, w.m, "web", NULL, 7, 0, 100); /* nobody's, from before */
+	stats_counted(w.s, w.m, "web", NULL, 7, 100, 102);
+	check_begun(17, 15);
+	stats_counted(w.s, w.m, "web", a, 9, 20, 23); /* what it had said before was told */
+	check_begun(20, 18);
+	stats_counted(w.s, w.m, "web", a, 11, 0, 30); /* another set */
+	check_begun(50, 48);
+	stats_counted(w.s, w.m, "web", a, 11, 30, 4); /* the whole table is another one */
+	check_begun(54, 52);
+	stats_zero(w.s, "web");
+	stats_counted(w.s, w.m, "web", a, 11, 4, 5);
+	check_begun(1, 1);
+	free(text);
+}
+END_TEST
+
+/* Of daemons that knew fewer numbers. */
+START_TEST(test_a_file_of_version_2)
+{
+	static const char two[] =
+		"fnat counters 2 5 6 7\n"
+		"service web - - 0 3 6 6 600 600 3 6 6 600 600 0 0 0 0 0 0 0 0 0 0 0 9 0 7 9\n"
+		"end 1\n";
+
+	ck_assert(restart(two));
+	ck_assert_uint_eq(stats_of_service(w.s, "web").shown[SUM_CONNS], 3);
+	ck_assert_uint_eq(overflowed(), 9);
+	ck_assert_uint_eq(stats_of_service(w.s, "web").counted, 0);
+}
+END_TEST
+
 START_TEST(test_a_file_of_version_1)
 {
 	static const char one[] =
@@ -492,6 +552,8 @@ int main(void)
 	tcase_add_test(t, test_counters_outlive_a_restart);
 	tcase_add_test(t, test_what_is_not_configured_any_more_is_not_restored);
 	tcase_add_test(t, test_overflowed_goes_on);
+	tcase_add_test(t, test_what_began_goes_on);
+	tcase_add_test(t, test_a_file_of_version_2);
 	tcase_add_test(t, test_a_file_of_version_1);
 	tcase_add_test(t, test_a_damaged_file_is_refused);
 	suite_add_tcase(s, t);
