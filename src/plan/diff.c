@@ -66,8 +66,8 @@ static void add_chains(const struct image *have, const struct image *want, bool 
 		       struct ops *out)
 {
 	for (size_t i = 0; i < want->n_chains; i++)
-		if (!is_base_chain(want->chains[i].name) &&
-		    chain_is_leaf(want->chains[i].name) == leaves)
+		if (chain_is_leaf(want->chains[i].name) == leaves &&
+		    !is_base_chain(want->chains[i].name))
 			add_chain(have, &want->chains[i], out);
 }
 
