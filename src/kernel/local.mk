@@ -53,6 +53,7 @@ libfnat_la_SOURCES += \
 	%D%/preflight.h \
 	%D%/preflight_address.c \
 	%D%/preflight_check.h \
+	%D%/preflight_config.c \
 	%D%/preflight_features.c \
 	%D%/preflight_limits.c \
 	%D%/preflight_link.c \

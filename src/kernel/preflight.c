@@ -35,6 +35,7 @@ static const struct preflight_check {
 	{ "answers", check_answers },
 	{ "mtu", check_mtu },
 	{ "limits", check_limits },
+	{ "configuration", check_configuration },
 };
 
 const char *severity_name(enum severity s)

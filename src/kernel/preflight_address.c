@@ -295,8 +295,7 @@ void check_pools(struct preflight *pf)
 	}
 }
 
-/* The range of a pool that an address is part of; NULL when it is in no pool. */
-static const struct addr_range *range_of(const struct preflight *pf, const struct addr *a)
+const struct addr_range *preflight_range_of(const struct preflight *pf, const struct addr *a)
 {
 	size_t budget = PREFLIGHT_ADDRESSES_MAX;
 
@@ -341,7 +340,7 @@ static void look_at_backend(struct preflight *pf, const struct spot *s, struct b
 		affected_add(&st->no_route, s, &r);
 	else if (r.kind == ROUTE_LOCAL)
 		affected_add(is_loopback(&s->address) ? &st->loopback : &st->here, s, &r);
-	else if (r.source.family && range_of(pf, &r.source))
+	else if (r.source.family && preflight_range_of(pf, &r.source))
 		affected_add(&st->source, &(struct spot){ r.source, s->service, s->backend }, &r);
 	if (r.kind == ROUTE_UNICAST && s->address.family == AF_INET && is_deaf(r.ifname))
 		affected_add(&st->no_forward, s, &r);
@@ -349,7 +348,7 @@ static void look_at_backend(struct preflight *pf, const struct spot *s, struct b
 
 static char *source_remedy(const struct preflight *pf, const struct affected *a)
 {
-	const struct addr_range *range = range_of(pf, &a->first);
+	const struct addr_range *range = preflight_range_of(pf, &a->first);
 	char text[ADDR_STRLEN];
 
 	if (a->first.family == AF_INET6)
@@ -428,7 +427,7 @@ static void socket_found(const struct socket_entry *s, void *arg)
 	struct users *u = arg;
 	char text[ADDR_STRLEN];
 
-	if (!range_of(u->pf, &s->address))
+	if (!preflight_range_of(u->pf, &s->address))
 		return;
 	if (!u->names.n)
 		u->first = s->address;

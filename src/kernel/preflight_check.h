@@ -22,6 +22,9 @@ struct preflight {
 /* A new finding; the check gives it what, why and remedy, all of them. Valid until the next. */
 struct finding *preflight_find(struct preflight *pf, const char *id, enum severity severity);
 
+/* The range of a pool that an address is part of; NULL: of none. Borrowed. */
+const struct addr_range *preflight_range_of(const struct preflight *pf, const struct addr *a);
+
 /* "a, b, c and 4 more", growing. list_take() hands out the text (owned by the caller). */
 struct list {
 	char *text;
@@ -30,7 +33,8 @@ struct list {
 void list_add(struct list *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *list_take(struct list *l);
 
-/* The checks, preflight_system.c, _address.c, _link.c, _limits.c and _features.c. */
+/* The checks, preflight_system.c, _address.c, _link.c, _limits.c, _config.c and
+ * _features.c. */
 void check_kernel(struct preflight *pf);
 void check_settings(struct preflight *pf);
 void check_conntrack_table(struct preflight *pf);
@@ -46,5 +50,6 @@ void check_answers(struct preflight *pf);
 void check_mtu(struct preflight *pf);
 void check_limits(struct preflight *pf);
 void check_features(struct preflight *pf);
+void check_configuration(struct preflight *pf);
 
 #endif

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import time
+import traceback
 
 _here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [_here, os.path.join(_here, "..", "netns")]
@@ -151,9 +152,14 @@ def main():
         print("%-13s %s" % (name, value), flush=True)
     with daemons.control_lab() as lab:
         scratch = control.Scratch(lab)
+        failed = []
         for part in options.parts:
             begin = time.monotonic()
-            PARTS[part](report, lab, options.quick, scratch)
+            try:
+                PARTS[part](report, lab, options.quick, scratch)
+            except Exception:  # pylint: disable=broad-except
+                traceback.print_exc()
+                failed.append(part)
             print("\n(%s: %.0f s)" % (part, time.monotonic() - begin), flush=True)
             report.write(options.json, quick=options.quick, realtime=options.realtime, parts=options.parts, complete=False)
     report.summary()
@@ -162,7 +168,9 @@ def main():
     directory = os.path.splitext(options.json)[0] + "-plots"
     if plots.draw(options.json, directory):
         print("%s/*.svg show it" % directory)
-    return 0
+    if failed:
+        print("bench: did not end well: " + " ".join(failed), file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ EXTRA_PROGRAMS = \
 %C%_rawbatch_LDADD = libfnat.la
 
 # QUICK=1: at most three minutes. ONLY="load flows": these parts alone. REALTIME=1: on a busy machine.
-bench: all %D%/asking %D%/counting %D%/flowgen %D%/rawbatch tests/netns/udpflood
+bench: all %D%/asking %D%/counting %D%/flowgen %D%/rawbatch tests/netns/udpflood tests/netns/tcpconnect
 	FNAT_SRCDIR='$(abs_top_srcdir)' FNAT_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 \
 		QUICK='$(QUICK)' REALTIME='$(REALTIME)' ONLY='$(ONLY)' \
 		$(PYTHON) $(srcdir)/%D%/bench.py --json $(abs_top_builddir)/bench.json

@@ -17,7 +17,7 @@ from lab import VIP, find_program
 QUIET = {"net/netfilter/nf_conntrack_acct": 1, "net/netfilter/nf_conntrack_events": 1,
          "net/netfilter/nf_conntrack_tcp_timeout_established": 10800}
 CHECKS = ["kernel", "features", "settings", "conntrack-table", "rp-filter", "firewalls", "foreign-nat", "legacy-tables",
-          "virtual-addresses", "pools", "backends", "sockets", "answers", "mtu", "limits"]
+          "virtual-addresses", "pools", "backends", "sockets", "answers", "mtu", "limits", "configuration"]
 
 
 @pytest.fixture(autouse=True)

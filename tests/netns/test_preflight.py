@@ -13,7 +13,7 @@ import socket
 import pytest
 
 from conftest import config, dual, listener, service, web
-from lab import UNASSIGNED_VIP, UNASSIGNED_VIP6, VIP
+from lab import UNASSIGNED_VIP, UNASSIGNED_VIP6, VIP, VIP2
 from namespaces import wait_for
 
 # Rules of a kind that docker makes, through iptables: forwarding is dropped but for its own bridge.
@@ -488,6 +488,54 @@ def test_backend_on_this_machine(lab, start, address, id, severity):
     assert finding["severity"] == severity and "web/here " + address in finding["what"]
     daemon.api.must("DELETE", "/v1/services/web/backends/here")
     assert findings(daemon, id) == []
+
+
+@pytest.mark.parametrize("backend,is_found", [
+    ({"address": VIP2, "port": 53}, True), ({"address": VIP2}, False), ({"address": VIP2, "port": 54}, False)])
+def test_backend_that_is_a_listener(lab, start, backend, is_found):
+    """Of another service or its own, with the port that connections come to, over the same protocol."""
+    document = config(lab, web=service(lab, [listener(VIP, 80), listener(VIP, 80, "udp")]),
+                      dns=service(lab, [listener(VIP2, 53, "udp")]))
+    document["services"]["web"]["backends"]["loop"] = backend
+    daemon = start(document)
+    found = findings(daemon, "backend-is-listener")
+    assert len(found) == is_found
+    if found:
+        assert found[0]["severity"] == "warning" and "web/loop " + VIP2 in found[0]["what"]
+        daemon.api.must("PUT", "/v1/services/web/backends/loop", {"address": lab.backend_addr(1), "port": 81})
+        assert findings(daemon, "backend-is-listener") == []
+    daemon.api.must("PUT", "/v1/services/web/backends/loop", {"address": VIP})
+    assert "web/loop " + VIP in find(daemon, "backend-is-listener")["what"]
+
+
+def test_pools_that_overlap(lab, start):
+    """Only where the ports are the same, too; and a backend with an address of a pool."""
+    document = web(lab)
+    document["pools"]["more"] = {"addresses": ["10.1.0.60-10.1.0.90", "fd00:1:9::/112"]}
+    daemon = start(document)
+    finding = find(daemon, "pools-overlap")
+    assert finding["severity"] == "warning" and "10.1.0.6" in finding["what"]
+    daemon.api.must("PATCH", "/v1/pools/lan", {"ports": "1024-30000"})
+    assert find(daemon, "pools-overlap")
+    daemon.api.must("PATCH", "/v1/pools/more", {"ports": "30001-60000"})
+    assert findings(daemon, "pools-overlap") == [] == findings(daemon, "backend-in-pool")
+    daemon.api.must("PUT", "/v1/services/web/backends/own", {"address": "10.1.0.61", "port": 80})
+    assert "web/own 10.1.0.61" in find(daemon, "backend-in-pool")["what"]
+    daemon.api.must("PUT", "/v1/services/web/backends/own", {"address": "10.1.0.91", "port": 80})
+    assert findings(daemon, "backend-in-pool") == []
+
+
+@pytest.mark.parametrize("option", [{"one_packet": True}, {"udp_timeout_s": 5}], ids=lambda o: list(o)[0])
+def test_udp_options_without_udp(lab, start, option):
+    daemon = start(web(lab, **option))
+    finding = find(daemon, "udp-option-without-udp")
+    assert finding["severity"] == "info" and "web (%s)" % list(option)[0] in finding["what"]
+    r = daemon.ctl("service", "set", "web", "%s=" % list(option)[0])
+    assert r.returncode == 0, r.stderr
+    assert findings(daemon, "udp-option-without-udp") == []
+    start_with_udp = web(lab, listeners=[listener(), listener(VIP, 80, "udp")], **option)
+    daemon.api.must("PUT", "/v1/config", start_with_udp)
+    assert findings(daemon, "udp-option-without-udp") == []
 
 
 def test_many_addresses_are_named_briefly(lab, start):
