@@ -134,6 +134,19 @@ static int not_permitted(struct err *err)
 	return err_add(err, ERR_SYSTEM, -EPERM, NULL, "the ruleset: CAP_NET_ADMIN is needed");
 }
 
+/* What the socket takes follows SO_SNDBUFFORCE, or where that is not allowed the host's maximum
+ * (linux: netlink_sendmsg(), sock_setsockopt(): twice that). */
+static int too_long(const struct nft *nft, struct err *err)
+{
+	size_t mib = (nft->batch.len / 2 >> 20) + 1;
+
+	return err_add(err, ERR_KERNEL, -EMSGSIZE, NULL,
+		       "a batch of %zu KiB for table inet %s is larger than a socket may send from "
+		       "here; without CAP_NET_ADMIN in the first user namespace that takes, on the "
+		       "host, sysctl -w net.core.wmem_max=%zu",
+		       (nft->batch.len >> 10) + 1, nft->table, mib << 20);
+}
+
 /* A rule of expressions that no module brings (ENOENT of nft_expr_type_get(), up to 6.18). */
 static bool lacks_module(const struct nft *nft, const struct op_list *ops, const struct nl_error *e)
 {
@@ -156,6 +169,8 @@ static int explain(const struct nft *nft, const struct op_list *ops, const struc
 			       "table inet %s belongs to another process (is another fnatd "
 			       "running?)",
 			       nft->table);
+	if (e->code == -EMSGSIZE)
+		return too_long(nft, err);
 	name_op(nft, ops, e, what);
 	return err_add(err, ERR_KERNEL, e->code, NULL, "the kernel refused %s: %s%s%s%s%s", what,
 		       strerror(-e->code), e->text[0] ? " (" : "", e->text, e->text[0] ? ")" : "",

@@ -27,6 +27,28 @@ def test_version_and_help(lab):
         assert option in text
 
 
+def test_a_batch_that_a_user_namespace_may_not_send(lab):
+    """Not root on the host: what can be sent follows net.core.wmem_max, and the error says to what it is to be set."""
+    with open("/proc/sys/net/core/wmem_max", encoding="ascii") as f:
+        wmem_max = int(f.read())
+    if wmem_max > 16 << 20:
+        pytest.skip("net.core.wmem_max is so large that nobody meets it")
+    few, many = (lab.write_config(config(lab, **{
+        "s%d" % i: service(lab, [listener(VIP, 1 + i % 60000, ("tcp", "udp")[i // 60000])], names=["b1", "b2"])
+        for i in range(n)}), name) for n, name in ((10, "few.json"), (2 * wmem_max // 250, "many.json")))
+
+    def run(path):
+        return lab.run("lb", ["unshare", "-Urn", "timeout", "-s", "TERM", "3", find_program("fnatd"), "--foreground",
+                              "--socket", lab.path("u.sock"), "--state-dir", lab.path("u.state"), "--config-readonly", path],
+                       check=False, timeout=60)
+    assert "operations" in run(few).stderr
+    r = run(many)
+    assert r.returncode == 1 and "user namespace" in r.stderr, r
+    needed = int(re.search(r"net\.core\.wmem_max=(\d+)", r.stderr)[1])
+    kib = int(re.search(r"a batch of (\d+) KiB", r.stderr)[1])
+    assert wmem_max < needed and kib << 10 < 2 * needed < (kib << 10) + (4 << 20)
+
+
 @pytest.mark.parametrize("args", [
     ["--nonsense"], ["--config"], ["--log-level", "loud"], ["--lanes", "x"], ["--lanes", "-1"],
     ["--verify-interval", "soon"], ["--max-body", "-5"], ["stray"], ["--table", ""],
