@@ -195,9 +195,15 @@ static void look_at_kernel(struct observer *o)
 			 (unsigned long long)(o->kernel.insert_failed - was.insert_failed));
 }
 
+/* Since the last listing began. */
+static bool has_lost_events(const struct observer *o)
+{
+	return o->report.n_lost != o->n_lost_seen;
+}
+
 static void end_listing(struct observer *o)
 {
-	bool has_lost = o->ended_ns == 0 || o->report.n_lost != o->n_lost_seen;
+	bool has_lost = o->ended_ns == 0 || has_lost_events(o);
 
 	o->phase = PHASE_IDLE;
 	o->took_ns = clock_mono_ns() - o->begun_ns;
@@ -456,7 +462,7 @@ struct stats *observer_stats(struct observer *o)
 
 void observer_refresh(struct observer *o, observer_fn *fn, void *arg)
 {
-	bool is_fresh = o->took_ns > FRESH_FROM_NS &&
+	bool is_fresh = !has_lost_events(o) && o->took_ns > FRESH_FROM_NS &&
 			clock_mono_ns() - o->ended_ns < FRESH_DURATIONS * o->took_ns;
 
 	if (is_fresh)

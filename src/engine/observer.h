@@ -49,8 +49,9 @@ void observer_free(struct observer *o);
 struct stats *observer_stats(struct observer *o);
 
 /*
- * fn when the numbers are no older than this call, or, where a listing takes more than a second,
- * than ten times that; on the main loop, perhaps at once. Not after observer_free().
+ * fn when the numbers are no older than this call, or, where a listing takes more than a second and
+ * no events were lost since, than ten times that; on the main loop, perhaps at once. Not after
+ * observer_free().
  */
 typedef void observer_fn(void *arg);
 void observer_refresh(struct observer *o, observer_fn *fn, void *arg);
