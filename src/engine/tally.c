@@ -164,14 +164,15 @@ static bool serves_waiting(void *tally)
 	return goes_on(tally);
 }
 
-/* If they are many, of those that somebody waits for; of all in rounds. */
+/* A few whenever somebody asks. If they are many, those that somebody waits for, and all in rounds.
+ */
 static void count_begun(struct tally *t, struct errand *e)
 {
-	bool is_all = e->is_round || begun_n(&e->list->of) <= BEGUN_AT_ONCE;
+	bool is_few = begun_n(&e->list->of) <= BEGUN_AT_ONCE;
 
-	if (is_all || e->is_wanted)
+	if (is_few ? !e->is_round : e->is_round || e->is_wanted)
 		e->begun = begun_read(&t->nl[e->is_round], t->table, &e->list->of,
-				      is_all ? NULL : e->is_wanted,
+				      is_few || e->is_round ? NULL : e->is_wanted,
 				      e->is_round ? serves_waiting : goes_on, t);
 }
 

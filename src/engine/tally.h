@@ -32,8 +32,9 @@ void tally_drain(struct tally *t);
 void tally_free(struct tally *t);
 
 /*
- * As observer_refresh(), and the counters are no older than this call either, nor is what is
- * remembered of the service (a name; NULL: none).
+ * As observer_refresh(), and the counters are no older than this call either (but for
+ * BEGUN_AT_ONCE), nor is what is remembered of the service, and what began there (a name; NULL:
+ * none).
  */
 void tally_refresh(struct tally *t, const char *service, observer_fn *fn, void *arg);
 

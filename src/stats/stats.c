@@ -476,11 +476,10 @@ void stats_counted(struct stats *s, const struct model *m, const char *service,
 		   const struct backend *b, uint64_t handle, uint64_t before, uint64_t packets)
 {
 	struct row *row = b ? row_for(s, m, service, b, packets) : NULL;
-	uint64_t n = 0;
+	uint64_t n = row ? meter_counted(&row->meter, handle, before, packets) : 0;
 
-	if (row)
-		n = meter_counted(&row->meter, handle, before, packets);
-	else if (before > 0 && packets > before)
+	/* The backend's row may be from before it went; what came since then the service has. */
+	if (before > 0 && packets >= before)
 		n = packets - before;
 	row = row_for(s, m, service, NULL, n);
 	if (row)

@@ -75,14 +75,14 @@ void stats_restore(struct stats *s, const struct model *m, enum stats_kind kind,
  */
 void stats_overflowed(struct stats *s, const struct model *m, const char *service,
 		      const struct backend *b, uint64_t handle, uint64_t packets);
+void stats_remembered(struct stats *s, const struct model *m, const char *service,
+		      const struct backend *b, uint64_t n);
 /*
  * The kernel's counter of connections that began to a backend (meter_counted()), which the service
  * has as well; one of nobody's that is a backend any more (NULL) counts for the service alone.
  */
 void stats_counted(struct stats *s, const struct model *m, const char *service,
 		   const struct backend *b, uint64_t handle, uint64_t before, uint64_t packets);
-void stats_remembered(struct stats *s, const struct model *m, const char *service,
-		      const struct backend *b, uint64_t n);
 
 /* Totals count from here: of a service and what belongs to it, or of everything (NULL). */
 void stats_zero(struct stats *s, const char *service);

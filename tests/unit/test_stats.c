@@ -457,8 +457,12 @@ START_TEST(test_what_began_goes_on)
 	check_begun(50, 48);
 	stats_counted(w.s, w.m, "web", a, 11, 30, 4); /* the whole table is another one */
 	check_begun(54, 52);
+	stats_counted(w.s, w.m, "web", NULL, 11, 4, 9); /* it goes, and comes back */
+	check_begun(59, 52);
+	stats_counted(w.s, w.m, "web", a, 11, 9, 10);
+	check_begun(60, 58);
 	stats_zero(w.s, "web");
-	stats_counted(w.s, w.m, "web", a, 11, 4, 5);
+	stats_counted(w.s, w.m, "web", a, 11, 10, 11);
 	check_begun(1, 1);
 	free(text);
 }
